@@ -1,0 +1,7 @@
+"""`inkdigits data`."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """To be written."""

@@ -1,0 +1,7 @@
+"""`inkdigits evaluate`."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """To be written."""

@@ -1,0 +1,7 @@
+"""`inkdigits inspect`."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """To be written."""

@@ -1,0 +1,7 @@
+"""`inkdigits read`."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """To be written."""
