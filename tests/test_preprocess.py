@@ -1,0 +1,160 @@
+"""What preprocessing promises: one digit looks the same wherever, however large and in whatever colors it is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import golden
+from inkdigits import preprocess
+from inkdigits.preprocess import normalize, normalize_batch
+from pictures import picture
+
+VECTORS = np.load(golden.FILE)
+PICTURES = golden.pictures()
+
+
+def likeness(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The correlation of two 28 x 28 inks, allowing for one pixel of shift."""
+    shifted = [np.roll(b, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    return max(float(np.corrcoef(a.ravel(), other.ravel())[0, 1]) for other in shifted)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_golden_vectors(name: str) -> None:
+    one = normalize(PICTURES[name])
+    assert np.abs(one.seen * 255 - VECTORS[f"seen/{name}"]).max() <= 1.01
+    assert np.allclose(one.box, VECTORS[f"box/{name}"], atol=0.01)
+
+
+def test_golden_vectors_cover_blanks_and_all_digits() -> None:
+    blank = {name for name in PICTURES if not VECTORS[f"seen/{name}"].any()}
+    assert blank == {"blank", "noise only"}
+    assert len(PICTURES) > 20
+
+
+def test_mnist_passes_unchanged(mnist: Path) -> None:
+    from inkdigits.datasets import load_dataset
+
+    images = load_dataset("mnist", "test").images
+    seen, boxes = normalize_batch(images)
+    unchanged = (np.rint(seen * 255).astype(np.uint8) == images).all((1, 2))
+    assert unchanged.mean() >= 0.999
+    assert (boxes[:, 2:].max(1) <= 21).all()
+
+
+def test_batch_equals_one_by_one(mnist: Path) -> None:
+    from inkdigits.datasets import load_dataset
+
+    images = load_dataset("mnist", "test").images[:40].copy()
+    images[::2] = 255 - images[::2]  # not in MNIST's polarity: these take the long way
+    images[7] = 0
+    seen, boxes = normalize_batch(images)
+    for index, image in enumerate(images):
+        one = normalize(image)
+        assert np.array_equal(one.seen, seen[index])
+        assert np.array_equal(one.box, boxes[index])
+
+
+def test_inverted_mnist_is_nearly_the_same(mnist: Path) -> None:
+    from inkdigits.datasets import load_dataset
+
+    images = load_dataset("mnist", "test").images[:100]
+    likes = [likeness(normalize(image).seen, normalize(255 - image).seen) for image in images]
+    assert np.mean(likes) > 0.97
+    assert min(likes) > 0.85
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    digit=st.integers(0, 9),
+    height=st.integers(40, 130),
+    place=st.tuples(st.floats(0.1, 0.9), st.floats(0.1, 0.9)),
+    paper=st.sampled_from([235, 120, 10, (250, 240, 200), (30, 60, 30)]),
+    contrast=st.floats(0.4, 1.0),
+    light=st.floats(0, 0.3),
+    noise=st.floats(0, 4),
+)
+def test_size_place_color_and_light_do_not_matter(
+    digit: int, height: int, place: tuple[float, float], paper: object, contrast: float, light: float, noise: float
+) -> None:
+    sheet = np.asarray(paper, float)
+    target = 0.0 if sheet.mean() > 100 else 255.0
+    pen = sheet + contrast * (target - sheet)
+    shown = picture(digit, size=(200, 240), height=height, place=place, paper=sheet, pen=pen, light=light, noise=noise)
+    assert likeness(normalize(shown).seen, normalize(picture(digit)).seen) > 0.85
+
+
+@settings(max_examples=20, deadline=None)
+@given(digit=st.integers(0, 9), height=st.integers(30, 130), stroke=st.floats(0.08, 0.2), noise=st.floats(0, 3))
+def test_the_layout_is_that_of_mnist_and_stays(digit: int, height: int, stroke: float, noise: float) -> None:
+    seen = normalize(picture(digit, size=(200, 200), height=height, stroke=stroke, noise=noise)).seen
+    assert seen.dtype == np.float32
+    assert seen.max() == 1.0
+    assert seen.min() == 0.0
+    rows, columns = np.flatnonzero((seen > 0.1).any(1)), np.flatnonzero((seen > 0.1).any(0))
+    assert 17 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 21
+    levels = seen * 255
+    assert np.abs(levels - np.rint(levels)).max() < 1e-3
+    again = normalize(np.rint(levels).astype(np.uint8))
+    assert np.array_equal(again.seen, seen)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    channels=st.sampled_from([0, 1, 3, 4]),
+    seed=st.integers(0, 2**32 - 1),
+    levels=st.integers(1, 255),
+)
+def test_any_pixels_give_valid_ink(height: int, width: int, channels: int, seed: int, levels: int) -> None:
+    shape = (height, width, channels) if channels else (height, width)
+    pixels = np.random.default_rng(seed).integers(0, levels, shape, endpoint=True).astype(np.uint8)
+    one = normalize(pixels)
+    assert one.seen.shape == (28, 28)
+    assert np.isfinite(one.seen).all()
+    assert one.seen.min() >= 0.0
+    assert one.seen.max() in (0.0, 1.0)
+    assert one.blank == (one.seen.max() == 0.0)
+    assert (one.box >= 0).all()
+    assert one.box[0] + one.box[2] <= width + 1e-3
+    assert one.box[1] + one.box[3] <= height + 1e-3
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 255])
+def test_plain_paper_is_blank(level: int) -> None:
+    assert normalize(np.full((40, 60, 3), level, np.uint8)).blank
+
+
+@pytest.mark.parametrize("noise", [1.0, 3.0, 8.0])
+def test_noisy_paper_is_blank(noise: float) -> None:
+    pixels = np.random.default_rng(0).normal(180, noise, (120, 160)).clip(0, 255).astype(np.uint8)
+    assert normalize(pixels).blank
+
+
+def test_the_box_is_where_the_digit_is() -> None:
+    shown = picture(8, size=(300, 400), height=80, place=(0.2, 0.7))
+    rows, columns = np.nonzero(shown < 120)
+    x, y, width, height = normalize(shown).box
+    assert abs(x - columns.min()) <= 3
+    assert abs(y - rows.min()) <= 3
+    assert abs(x + width - columns.max() - 1) <= 3
+    assert abs(y + height - rows.max() - 1) <= 3
+
+
+def test_the_box_of_a_large_picture_is_in_its_own_pixels() -> None:
+    shown = picture(8, size=(2000, 3200), height=900, place=(0.5, 0.2))
+    rows, columns = np.nonzero(shown < 120)
+    x, y, width, height = normalize(shown).box
+    assert np.allclose([x, y], [columns.min(), rows.min()], atol=20)
+    assert np.allclose([width, height], [np.ptp(columns) + 1, np.ptp(rows) + 1], atol=30)
+
+
+def test_version_is_a_positive_integer() -> None:
+    assert preprocess.VERSION >= 1
