@@ -1,0 +1,559 @@
+"""The steps of `inkdigits.preprocess` as an ONNX graph in front of a network: one file takes pictures, gives digits.
+
+Input `pixels`: uint8 (N, H, W, C), any size, C 1 (gray), 3 (RGB) or 4 (RGBA). Outputs: `probabilities` (N, 10),
+`seen` (N, 28, 28) and `boxes` (N, 4), all float32, as `preprocess.Normalized` describes them. A picture without ink
+gets 0.1 for every digit. Only standard operators of opset 18 are used, so every runtime of ONNX can run the file.
+
+`Ops` writes nodes as calls, so that the functions below read like those of `preprocess` whose names they bear; see
+there for what the steps mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from inkdigits import preprocess as reference
+from inkdigits.preprocess import BOX, GRID, SIZE, WINDOW
+
+OPSET = 18
+Value = str  # the name of a value in the graph
+Box = tuple[Value, Value, Value, Value]  # top, bottom, left, right
+
+
+class Ops:
+    """A graph in the making: `ops.MatMul(a, b)` adds a node and returns the name of its output.
+
+    Numbers and arrays among the inputs become constants: int -> int64, float -> float32.
+    """
+
+    def __init__(self, parent: Ops | None = None) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self._counter: list[int] = parent._counter if parent else [0]
+
+    def name(self) -> str:
+        """A name that no other value of the graph or its subgraphs has."""
+        self._counter[0] += 1
+        return f"v{self._counter[0]}"
+
+    def constant(self, value: Any) -> Value:
+        """A constant: int -> int64, float -> float32, bool and arrays as they are."""
+        array = np.asarray(value)
+        if array.dtype == np.float64:
+            array = array.astype(np.float32)
+        name = self.name()
+        self.nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array, f"{name}c")))
+        return name
+
+    def call(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> list[Value]:
+        """Add a node with several outputs."""
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        results = [self.name() for _ in range(outputs)]
+        self.nodes.append(helper.make_node(operator, names, results, **attributes))
+        return results
+
+    def __getattr__(self, operator: str) -> Callable[..., Value]:
+        if not operator[0].isupper():
+            raise AttributeError(operator)
+
+        def add(*inputs: Any, **attributes: Any) -> Value:
+            return self.call(operator, *inputs, **attributes)[0]
+
+        return add
+
+    def graph(self, outputs: list[tuple[Value, int, Any]], inputs: list[tuple[Value, int, Any]]) -> onnx.GraphProto:
+        """The nodes so far as a graph; inputs and outputs are (name, element type, shape)."""
+        infos = [[helper.make_tensor_value_info(*entry) for entry in entries] for entries in (inputs, outputs)]
+        return helper.make_graph(self.nodes, self.name(), infos[0], infos[1])
+
+    # What numpy writes with operators and methods.
+    def total(self, x: Value, *axes: int, keep: bool = False) -> Value:
+        """The sum over axes; over everything when none are given."""
+        return self._reduce("ReduceSum", x, axes, keep)
+
+    def mean(self, x: Value, *axes: int, keep: bool = False) -> Value:
+        """The mean over axes; over everything when none are given."""
+        return self._reduce("ReduceMean", x, axes, keep)
+
+    def largest(self, x: Value, *axes: int) -> Value:
+        """The maximum over axes; over everything when none are given."""
+        return self._reduce("ReduceMax", x, axes, keep=False)
+
+    def _reduce(self, operator: str, x: Value, axes: tuple[int, ...], keep: bool) -> Value:
+        where = [self.constant(np.array(axes, np.int64))] if axes else []
+        return self.call(operator, x, *where, keepdims=int(keep))[0]
+
+    def real(self, x: Value) -> Value:
+        """As float32."""
+        return self.Cast(x, to=TensorProto.FLOAT)
+
+    def whole(self, x: Value) -> Value:
+        """As int64; what is behind the point is cut off."""
+        return self.Cast(x, to=TensorProto.INT64)
+
+    def transpose(self, x: Value) -> Value:
+        """The transpose of a matrix."""
+        return self.Transpose(x, perm=[1, 0])
+
+    def part(self, x: Value, start: Any, end: Any, axis: int) -> Value:
+        """`x[start:end]` along one axis; start and end are integers or scalars of the graph."""
+        ends = [self.Reshape(e, [1]) if isinstance(e, str) else np.array([e], np.int64) for e in (start, end)]
+        return self.Slice(x, ends[0], ends[1], np.array([axis], np.int64))
+
+    def size(self, x: Value, axis: int) -> Value:
+        """The length of an axis, an int64 scalar."""
+        return self.Squeeze(self.Shape(x, start=axis, end=axis + 1), [0])
+
+    def either(self, condition: Value, then: Callable[[Ops], list[Value]], other: Callable[[Ops], list[Value]]) -> Any:
+        """Run one of two subgraphs; both return the same number of values, of types float32 or bool."""
+        branches = []
+        for function in (then, other):
+            inner = Ops(self)
+            results = [inner.Identity(value) for value in function(inner)]
+            infos = [helper.make_empty_tensor_value_info(value) for value in results]
+            branches.append(helper.make_graph(inner.nodes, self.name(), [], infos))
+        count = len(branches[0].output)
+        return self.call("If", condition, outputs=count, then_branch=branches[0], else_branch=branches[1])
+
+
+def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
+    """Put the geometry in front of a network.
+
+    Args:
+        network: ONNX model with one input (N, 28, 28) float32 (0.0 paper, 1.0 ink) and one output (N, 10) float32 of
+            calibrated probabilities.
+        metadata: written into the model's `metadata_props`.
+
+    Returns:
+        A model with the inputs and outputs that this module's docstring states; checked by `onnx.checker`.
+    """
+    ops = Ops()
+    normalize = helper.make_node(
+        "Scan", ["pixels"], ["seen", "boxes"], body=_one_picture(ops), num_scan_inputs=1, scan_input_axes=[0]
+    )
+    inner = onnx.compose.add_prefix(network, "network/")
+    names = {inner.graph.input[0].name: "seen", inner.graph.output[0].name: "network/answers"}
+    classify = [_renamed(node, names) for node in inner.graph.node]
+    some_ink = ops.Greater(ops.largest("seen", 1, 2), 0.0)
+    uniform = ops.constant(0.1)
+    choices = [ops.Unsqueeze(some_ink, [1]), "network/answers", uniform]
+    ops.nodes.append(helper.make_node("Where", choices, ["probabilities"]))
+    graph = helper.make_graph(
+        [normalize, *classify, *ops.nodes],
+        "inkdigits",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", "H", "W", "C"])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 10]),
+            helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["N", SIZE, SIZE]),
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 4]),
+        ],
+        initializer=list(inner.graph.initializer),
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="inkdigits")
+    model.ir_version = 9
+    helper.set_model_props(model, dict(metadata or {}))
+    onnx.checker.check_model(model)
+    return model
+
+
+def _renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
+    node.input[:] = [names.get(name, name) for name in node.input]
+    node.output[:] = [names.get(name, name) for name in node.output]
+    return node
+
+
+def _one_picture(parent: Ops) -> onnx.GraphProto:
+    """`normalize`: (H, W, C) uint8 -> (28, 28) ink and (4,) box."""
+    ops = Ops(parent)
+    picture = ops.name()
+    is_layout = ops.Equal(ops.ReduceSum(ops.Abs(ops.Sub(ops.Shape(picture), [SIZE, SIZE, 1])), keepdims=0), 0)
+    flat = ops.Reshape(picture, np.array([0, -1], np.int64))  # (H, W * C)
+    normal, box = ops.either(
+        is_layout,
+        lambda inner: _normal_form(inner, flat),
+        lambda inner: [inner.constant(np.array(False)), inner.constant(np.zeros(4, np.float32))],
+    )
+    seen, box = ops.either(
+        normal,
+        lambda inner: [inner.Div(inner.real(flat), 255.0), inner.Identity(box)],
+        lambda inner: _normalize_any(inner, picture),
+    )
+    seen = ops.Reshape(seen, [SIZE, SIZE])
+    box = ops.Reshape(box, [4])
+    return ops.graph(
+        [(seen, TensorProto.FLOAT, [SIZE, SIZE]), (box, TensorProto.FLOAT, [4])],
+        [(picture, TensorProto.UINT8, ["H", "W", "C"])],
+    )
+
+
+def _normal_form(ops: Ops, flat: Value) -> list[Value]:
+    values = ops.real(flat)
+    top, bottom, left, right = _extent(ops, ops.Greater(values, float(reference.NORMAL_INK)))
+    height, width = ops.Sub(bottom, top), ops.Sub(right, left)
+    mass = ops.Max(ops.total(values), 1.0)
+    places = np.arange(SIZE, dtype=np.float32)
+
+    def centered(axis: int) -> Value:
+        center = ops.Div(ops.total(ops.Mul(ops.total(values, axis), places)), mass)
+        return ops.LessOrEqual(ops.Abs(ops.Sub(center, SIZE / 2)), 1.0)
+
+    ring = np.zeros((SIZE, SIZE), np.float32)
+    ring[[0, -1], :] += 1
+    ring[:, [0, -1]] += 1
+    border = ops.Div(ops.total(ops.Mul(values, ring)), float(4 * SIZE))
+    side = ops.Max(height, width)
+    low, high = reference.NORMAL_SIDES
+    conditions = [
+        ops.GreaterOrEqual(ops.largest(values), 128.0),
+        ops.LessOrEqual(border, float(reference.NORMAL_INK)),
+        ops.GreaterOrEqual(side, float(low)),
+        ops.LessOrEqual(side, float(high)),
+        centered(1),
+        centered(0),
+    ]
+    normal = conditions[0]
+    for condition in conditions[1:]:
+        normal = ops.And(normal, condition)
+    return [normal, _stack(ops, left, top, width, height)]
+
+
+def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
+    longest = ops.Max(ops.size(picture, 0), ops.size(picture, 1))
+    step = ops.Div(ops.Add(longest, reference.MAX_SIDE - 1), reference.MAX_SIDE)
+    steps = ops.Concat(ops.Reshape(step, [1]), ops.Reshape(step, [1]), axis=0)
+    strided = ops.Slice(picture, np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
+    color = _composite(ops, ops.real(ops.Transpose(strided, perm=[2, 0, 1])))
+    height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
+    zero = ops.constant(0.0)
+    window = (zero, height, zero, width)
+    small = _sample(ops, color, window, *_grid_shape(ops, window))
+    direction = _ink_direction(ops, small)
+    direction = ops.Mul(direction, _polarity(ops, _mix(ops, small, direction)))
+
+    def nothing(inner: Ops) -> list[Value]:
+        return [inner.constant(np.zeros((SIZE, SIZE), np.float32)), inner.constant(np.zeros(4, np.float32))]
+
+    def second_look(inner: Ops, digit: Box) -> list[Value]:
+        closer = _around(inner, digit, height, width)
+        return _look(inner, color, direction, closer, lambda deep, *look: lay_out(deep, closer, *look), nothing)
+
+    def lay_out(inner: Ops, closer: Box, digit: Box, paper: Value, floor: Value, mask: Value) -> list[Value]:
+        top, bottom, left, right = digit
+        seen = _lay_out(inner, color, direction, closer, digit, paper, floor, mask)
+        box = _stack(inner, left, top, inner.Sub(right, left), inner.Sub(bottom, top))
+        some = inner.real(inner.Greater(inner.largest(seen), 0.0))
+        return [seen, inner.Mul(inner.Mul(box, inner.real(step)), some)]
+
+    return _look(ops, color, direction, window, lambda deep, digit, *_: second_look(deep, digit), nothing)
+
+
+def _composite(ops: Ops, picture: Value) -> Value:
+    color = ops.part(picture, 0, 3, 0)
+
+    def over(inner: Ops) -> list[Value]:
+        alpha = inner.Div(inner.part(picture, 3, 4, 0), 255.0)
+        shown = inner.Mul(color, alpha)
+        brightness = inner.Div(inner.total(shown), inner.Max(inner.Mul(inner.total(alpha), 3.0), 1.0))
+        behind = inner.Where(inner.Less(brightness, 128.0), 255.0, 0.0)
+        return [inner.Add(shown, inner.Mul(behind, inner.Sub(1.0, alpha)))]
+
+    has_alpha = ops.Equal(ops.size(picture, 0), 4)
+    return str(ops.either(has_alpha, over, lambda inner: [color])[0])
+
+
+def _ink_direction(ops: Ops, small: Value) -> Value:
+    """(C, 1, 1), where the reference has (C,)."""
+    flat = ops.Reshape(small, np.array([0, -1], np.int64))
+    deviation = ops.Sub(flat, ops.mean(flat, 1, keep=True))
+    count = ops.real(ops.size(flat, 1))
+    covariance = ops.Div(ops.MatMul(deviation, ops.transpose(deviation)), count)
+    start = np.array([[0.7], [1.0], [0.8]], np.float32)
+    direction = ops.part(ops.constant(start), 0, ops.size(small, 0), 0)
+    for _ in range(8):
+        direction = ops.MatMul(covariance, direction)
+        direction = ops.Div(direction, ops.Max(ops.largest(ops.Abs(direction)), 1e-6))
+    direction = ops.Div(direction, ops.Max(ops.total(ops.Abs(direction)), 1e-6))
+    only = ops.Equal(ops.size(small, 0), 1)
+    return ops.Unsqueeze(ops.Where(only, 1.0, direction), [2])
+
+
+def _polarity(ops: Ops, gray: Value) -> Value:
+    rest = ops.Sub(gray, _surface(ops, gray, *_bases(ops, gray)))
+    squares = ops.Mul(rest, rest)
+    spread = ops.Add(ops.Pow(ops.mean(squares), 1.5), 1e-3)
+    skewness = ops.Neg(ops.Div(ops.mean(ops.Mul(squares, rest)), spread))
+    votes = ops.Add(_light_vote(ops, gray), _light_vote(ops, rest))
+    vote = ops.Add(votes, ops.Mul(skewness, float(reference.LUMINANCE_SKEW)))
+    return ops.Where(ops.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
+
+
+def _light_vote(ops: Ops, gray: Value) -> Value:
+    smallest = ops.Neg(ops.largest(ops.Neg(gray)))
+    light = ops.real(ops.Greater(gray, ops.Div(ops.Add(ops.largest(gray), smallest), 2.0)))
+    lines = [ops.total(ops.Gather(light, at, axis=axis)) for axis in (0, 1) for at in (0, -1)]
+    length = ops.real(ops.Mul(ops.Add(ops.size(gray, 0), ops.size(gray, 1)), 2))
+    border = ops.Div(ops.Sum(*lines), length)
+    return ops.Sub(ops.Mul(ops.Add(border, ops.mean(light)), 2.0), 2.0)
+
+
+def _look(
+    ops: Ops,
+    color: Value,
+    direction: Value,
+    window: Box,
+    found: Callable[..., list[Value]],
+    nothing: Callable[[Ops], list[Value]],
+) -> list[Value]:
+    """What `found` makes of (digit, paper, floor, mask), or `nothing` when there is no ink."""
+    gray = _mix(ops, _sample(ops, color, window, *_grid_shape(ops, window)), direction)
+    paper = _paper(ops, gray)
+    ink = ops.Sub(paper, gray)
+    ranked = _ranked(ops, ink)
+    last = ops.Sub(ops.size(ranked, 0), 1)
+    low, high = (ops.Gather(ranked, ops.whole(ops.Mul(ops.real(last), 1 - q))) for q in reference.PAPER_QUANTILES)
+    floor = ops.Add(high, ops.Mul(ops.Sub(high, low), float(reference.NOISE)))
+    ranked, ink = ops.Relu(ops.Sub(ranked, floor)), ops.Relu(ops.Sub(ink, floor))
+
+    def see(inner: Ops) -> list[Value]:
+        mask = _digit(inner, inner.Min(inner.Div(ink, _full_ink(inner, ranked)), 1.0))
+        top, bottom, left, right = _extent(inner, inner.Greater(mask, 0.0))
+        tall = inner.Div(inner.Sub(window[1], window[0]), inner.real(inner.size(gray, 0)))
+        wide = inner.Div(inner.Sub(window[3], window[2]), inner.real(inner.size(gray, 1)))
+        digit = (
+            inner.Add(window[0], inner.Mul(top, tall)),
+            inner.Add(window[0], inner.Mul(bottom, tall)),
+            inner.Add(window[2], inner.Mul(left, wide)),
+            inner.Add(window[2], inner.Mul(right, wide)),
+        )
+        return found(inner, digit, paper, floor, mask)
+
+    enough = ops.GreaterOrEqual(ops.Gather(ranked, 0), float(reference.FAINTEST))
+    return list(ops.either(enough, see, nothing))
+
+
+def _ranked(ops: Ops, ink: Value) -> Value:
+    flat = ops.Reshape(ink, [-1])
+    return ops.call("TopK", flat, ops.Shape(flat), outputs=2)[0]
+
+
+def _full_ink(ops: Ops, ranked: Value) -> Value:
+    strong = ops.Greater(ranked, ops.Mul(ops.Gather(ranked, 0), float(reference.STRONG)))
+    return ops.Gather(ranked, ops.whole(ops.Mul(ops.total(ops.real(strong)), float(reference.TOP))))
+
+
+def _paper(ops: Ops, gray: Value) -> Value:
+    bases = _bases(ops, gray)
+    without_ink = _closing(ops, gray)
+    for _ in range(reference.SURFACE_FITS):
+        surface = _surface(ops, without_ink, *bases)
+        rest = ops.Sub(gray, surface)
+        darker = ops.Min(rest, 0.0)
+        threshold = ops.Mul(ops.Sqrt(ops.mean(ops.Mul(darker, darker))), 0.5)
+        without_ink = ops.Where(ops.Less(rest, ops.Neg(threshold)), surface, gray)
+    return ops.Add(surface, _closing(ops, ops.Sub(gray, surface)))
+
+
+def _bases(ops: Ops, values: Value) -> tuple[Value, Value]:
+    return _polynomials(ops, ops.size(values, 0)), _polynomials(ops, ops.size(values, 1))
+
+
+def _surface(ops: Ops, values: Value, rows: Value, columns: Value) -> Value:
+    terms = ops.MatMul(ops.MatMul(ops.transpose(rows), values), columns)
+    terms = ops.Mul(terms, reference._TRIANGLE)
+    return ops.MatMul(ops.MatMul(rows, terms), ops.transpose(columns))
+
+
+def _polynomials(ops: Ops, count: Value) -> Value:
+    places = ops.Sub(_count_up(ops, count), ops.Div(ops.real(ops.Sub(count, 1)), 2.0))
+    places = ops.Div(places, ops.Max(ops.largest(places), 1.0))
+    squares = ops.Mul(places, places)
+    rows = [ops.Add(ops.Mul(places, 0.0), 1.0), places, ops.Sub(squares, ops.mean(squares))]
+    powers = ops.Concat(*(ops.Unsqueeze(row, [1]) for row in rows), axis=1)
+    return ops.Div(powers, ops.Sqrt(ops.Add(ops.total(ops.Mul(powers, powers), 0), 1e-9)))
+
+
+def _closing(ops: Ops, gray: Value) -> Value:
+    def spread(x: Value) -> Value:
+        x = _max_pool(ops, x, WINDOW, 1)
+        return _max_pool(ops, x, 1, WINDOW)
+
+    planes = ops.Unsqueeze(gray, [0, 1])
+    return ops.Squeeze(ops.Neg(spread(ops.Neg(spread(planes)))), [0, 1])
+
+
+def _max_pool(ops: Ops, planes: Value, tall: int, wide: int) -> Value:
+    pads = [tall // 2, wide // 2, tall // 2, wide // 2]
+    return ops.MaxPool(planes, kernel_shape=[tall, wide], pads=pads)
+
+
+def _digit(ops: Ops, ink: Value) -> Value:
+    """The mask as float32, 0.0 or 1.0."""
+    mask = ops.real(ops.Greater(ink, float(reference.INK)))
+    labels = ops.Mul(_connected(ops, mask), mask)
+    height, width = ops.size(ink, 0), ops.size(ink, 1)
+    tall, wide = ops.real(height), ops.real(width)
+    flat = ops.whole(ops.Reshape(labels, [-1]))
+    cells = ops.Mul(height, width)
+    zeros = ops.Expand(0.0, ops.Reshape(ops.Add(cells, 1), [1]))
+    rows = ops.Unsqueeze(_count_up(ops, height), [1])
+    columns = ops.Unsqueeze(_count_up(ops, width), [0])
+
+    def gathered(values: Value, reduction: str) -> Value:
+        """Per label, the sum or maximum of non-negative values over its cells."""
+        spread = ops.Reshape(ops.Mul(values, mask), [-1])
+        return ops.ScatterElements(zeros, flat, spread, axis=0, reduction=reduction)
+
+    mass = gathered(ink, "add")
+    bottom, right = gathered(ops.Add(rows, 1.0), "max"), gathered(ops.Add(columns, 1.0), "max")
+    top = ops.Sub(tall, gathered(ops.Sub(tall, rows), "max"))
+    left = ops.Sub(wide, gathered(ops.Sub(wide, columns), "max"))
+    inside = ops.And(
+        ops.And(ops.Greater(top, 0.0), ops.Greater(left, 0.0)), ops.And(ops.Less(bottom, tall), ops.Less(right, wide))
+    )
+    away_y = ops.Sub(ops.Div(ops.Add(top, bottom), ops.Mul(tall, 2.0)), 0.5)
+    away_x = ops.Sub(ops.Div(ops.Add(left, right), ops.Mul(wide, 2.0)), 0.5)
+    away = ops.Add(ops.Mul(away_y, away_y), ops.Mul(away_x, away_x))
+    central = ops.Exp(ops.Div(away, -float(reference.CENTRALITY**2)))
+    weight = ops.Mul(ops.Mul(mass, ops.Where(inside, 1.0, float(reference.BORDER_PENALTY))), central)
+    main = ops.ArgMax(weight, axis=0, keepdims=0)
+
+    def of_main(values: Value) -> Value:
+        return ops.Gather(values, main)
+
+    gap = ops.Max(
+        ops.Sub(top, of_main(bottom)),
+        ops.Sub(of_main(top), bottom),
+        ops.Sub(left, of_main(right)),
+        ops.Sub(of_main(left), right),
+    )
+    side = ops.Max(ops.Sub(of_main(bottom), of_main(top)), ops.Sub(of_main(right), of_main(left)))
+    near = ops.LessOrEqual(gap, ops.Mul(side, float(reference.NEAR)))
+    heavy = ops.GreaterOrEqual(mass, ops.Mul(of_main(mass), float(reference.SPECK)))
+    main_at_border = ops.Not(ops.Gather(inside, main))
+    keep = ops.And(ops.And(near, heavy), ops.Or(inside, main_at_border))
+    return ops.Mul(ops.Gather(ops.real(keep), ops.whole(labels)), mask)
+
+
+def _connected(ops: Ops, mask: Value) -> Value:
+    """Label connected cells, gaps of up to two cells bridged: every cell takes the largest number it is joined to."""
+    joined = _max_pool(ops, ops.Unsqueeze(mask, [0, 1]), 3, 3)
+    numbers = ops.Add(_count_up(ops, ops.Size(mask)), 1.0)
+    start = ops.Mul(ops.Reshape(numbers, ops.Shape(joined)), joined)
+
+    body = Ops(ops)
+    turn, running, labels = body.name(), body.name(), body.name()
+    spread = labels
+    for _ in range(4):
+        spread = body.Mul(_max_pool(body, spread, 3, 3), joined)
+    changed = body.Greater(body.largest(body.Sub(spread, labels)), 0.0)
+    shape = [1, 1, "h", "w"]
+    graph = body.graph(
+        [(changed, TensorProto.BOOL, []), (spread, TensorProto.FLOAT, shape)],
+        [(turn, TensorProto.INT64, []), (running, TensorProto.BOOL, []), (labels, TensorProto.FLOAT, shape)],
+    )
+    final = ops.Loop(GRID * GRID, np.array(True), start, body=graph)
+    return ops.Squeeze(final, [0, 1])
+
+
+def _around(ops: Ops, digit: Box, height: Value, width: Value) -> Box:
+    top, bottom, left, right = digit
+    longest = ops.Max(ops.Sub(bottom, top), ops.Sub(right, left))
+    margin = ops.Add(ops.Mul(longest, float(reference.MARGIN)), 2.0)
+    return (
+        ops.Max(ops.Floor(ops.Sub(top, margin)), 0.0),
+        ops.Min(ops.Ceil(ops.Add(bottom, margin)), height),
+        ops.Max(ops.Floor(ops.Sub(left, margin)), 0.0),
+        ops.Min(ops.Ceil(ops.Add(right, margin)), width),
+    )
+
+
+def _lay_out(
+    ops: Ops, color: Value, direction: Value, window: Box, digit: Box, paper: Value, floor: Value, mask: Value
+) -> Value:
+    tall, wide = ops.Sub(digit[1], digit[0]), ops.Sub(digit[3], digit[2])
+    height, width = _scaled(ops, tall, wide, BOX)
+    y = ops.Div(ops.real(ops.size(paper, 0)), ops.Sub(window[1], window[0]))
+    x = ops.Div(ops.real(ops.size(paper, 1)), ops.Sub(window[3], window[2]))
+    in_cells = (
+        ops.Mul(ops.Sub(digit[0], window[0]), y),
+        ops.Mul(ops.Sub(digit[1], window[0]), y),
+        ops.Mul(ops.Sub(digit[2], window[2]), x),
+        ops.Mul(ops.Sub(digit[3], window[2]), x),
+    )
+    near = _max_pool(ops, ops.Unsqueeze(mask, [0, 1]), 3, 3)
+    planes = ops.Concat(ops.Unsqueeze(paper, [0]), ops.Squeeze(near, [0]), axis=0)
+    planes = _sample(ops, planes, in_cells, height, width)
+    gray = _mix(ops, _sample(ops, color, digit, height, width), direction)
+    ink = ops.Relu(ops.Sub(ops.Sub(ops.Gather(planes, 0), gray), floor))
+    ink = ops.Mul(ink, ops.Min(ops.Mul(ops.Gather(planes, 1), 2.0), 1.0))
+    ink = ops.Min(ops.Div(ink, ops.Max(_full_ink(ops, _ranked(ops, ink)), 1e-12)), 1.0)
+    top, left = _offset(ops, ops.total(ink, 1), height), _offset(ops, ops.total(ink, 0), width)
+    pads = ops.Concat(
+        *(ops.Reshape(value, [1]) for value in (top, left)),
+        ops.Reshape(ops.Sub(ops.Sub(SIZE, height), top), [1]),
+        ops.Reshape(ops.Sub(ops.Sub(SIZE, width), left), [1]),
+        axis=0,
+    )
+    return ops.Div(ops.Round(ops.Mul(ops.Pad(ink, pads), 255.0)), 255.0)
+
+
+def _offset(ops: Ops, ink: Value, count: Value) -> Value:
+    mass = ops.Max(ops.total(ink), 1e-12)
+    center = ops.Div(ops.total(ops.Mul(ink, _count_up(ops, count))), mass)
+    start = ops.whole(ops.Floor(ops.Sub(SIZE / 2 + 0.5, center)))
+    return ops.Max(ops.Min(start, ops.Sub(SIZE, count)), 0)
+
+
+def _grid_shape(ops: Ops, window: Box) -> tuple[Value, Value]:
+    return _scaled(ops, ops.Sub(window[1], window[0]), ops.Sub(window[3], window[2]), GRID)
+
+
+def _scaled(ops: Ops, tall: Value, wide: Value, longest: int) -> tuple[Value, Value]:
+    scale = ops.Div(float(longest), ops.Max(tall, wide))
+    rounded = [ops.whole(ops.Add(ops.Mul(side, scale), 0.5)) for side in (tall, wide)]
+    return ops.Max(rounded[0], 1), ops.Max(rounded[1], 1)
+
+
+def _sample(ops: Ops, planes: Value, window: Box, height: Value, width: Value) -> Value:
+    rows = _resampling(ops, ops.size(planes, 1), height, window[0], window[1])
+    columns = _resampling(ops, ops.size(planes, 2), width, window[2], window[3])
+    return ops.MatMul(ops.MatMul(rows, planes), ops.transpose(columns))
+
+
+def _resampling(ops: Ops, size: Value, count: Value, start: Value, end: Value) -> Value:
+    scale = ops.Div(ops.Sub(end, start), ops.real(count))
+    centers = ops.Add(start, ops.Mul(ops.Add(_count_up(ops, count), 0.5), scale))
+    places = ops.Add(_count_up(ops, size), 0.5)
+    distance = ops.Abs(ops.Sub(ops.Unsqueeze(places, [0]), ops.Unsqueeze(centers, [1])))
+    weights = ops.Relu(ops.Sub(1.0, ops.Div(distance, ops.Max(scale, 1.0))))
+    return ops.Div(weights, ops.Max(ops.total(weights, 1, keep=True), 1e-6))
+
+
+def _mix(ops: Ops, planes: Value, weights: Value) -> Value:
+    return ops.total(ops.Mul(planes, weights), 0)
+
+
+def _extent(ops: Ops, mask: Value) -> Box:
+    """First row and one past the last, first column and one past the last where a boolean matrix is true: floats."""
+    numbers = ops.real(mask)
+    ends = []
+    for axis in (1, 0):
+        line = ops.largest(numbers, axis)
+        ends += [
+            ops.real(ops.ArgMax(line, axis=0, keepdims=0)),
+            ops.real(ops.Add(ops.ArgMax(line, axis=0, keepdims=0, select_last_index=1), 1)),
+        ]
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def _count_up(ops: Ops, count: Value) -> Value:
+    """0.0, 1.0, ... count - 1.0."""
+    return ops.real(ops.Range(0, count, 1))
+
+
+def _stack(ops: Ops, *scalars: Value) -> Value:
+    return ops.Concat(*(ops.Reshape(value, [1]) for value in scalars), axis=0)

@@ -1,0 +1,167 @@
+"""The programs that can run a model, all behind one method: pictures in, probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.errors import BundleError
+from inkdigits.preprocess import SIZE, normalize_batch
+
+CHUNK = 256
+"""Pictures that a network sees at a time."""
+CHUNK_PIXELS = 16_000_000
+"""Pixels that go to a runtime at a time, which bounds its memory."""
+
+Array = NDArray[np.float32]
+_OUTPUTS = ("probabilities", "seen", "boxes")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says about N pictures."""
+
+    probabilities: Array
+    """(N, 10) float32, calibrated, summing to 1; 0.1 everywhere for a picture without ink."""
+    seen: Array
+    """(N, 28, 28) float32 in [0, 1]: what the network saw, 0.0 paper, 1.0 ink."""
+    boxes: Array
+    """(N, 4) float32: x, y, width, height of the ink in pixels of the picture; 0.0 when there is none."""
+
+
+class Runtime(Protocol):
+    """Anything that answers pictures."""
+
+    name: str
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answers:
+        """Answer N pictures of one size: uint8 (N, H, W) or (N, H, W, C) with C 1, 3 or 4; N may be 0."""
+        ...
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU, for files made by `inkdigits.graph`: the geometry is in the file."""
+
+    name = "onnx"
+
+    def __init__(self, model: Path | bytes, threads: int | None = None) -> None:
+        """Open a model.
+
+        Args:
+            model: the `.onnx` file or its content.
+            threads: threads to use; by default as many as there are cores.
+
+        Raises:
+            BundleError: it is not an ONNX model; or, when it answers, not one made by inkdigits.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        source = model if isinstance(model, bytes) else str(model)
+        what = "the model" if isinstance(model, bytes) else str(model)
+        try:
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no public parent
+            raise BundleError(f"Expected an ONNX model. {what} cannot be opened: {error}") from None
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        """The model's `metadata_props`; inkdigits keeps its card there."""
+        values = (self._session.get_inputs(), self._session.get_outputs())
+        self._ours = [[value.name for value in side] for side in values] == [["pixels"], list(_OUTPUTS)]
+        self._what = what
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answers:
+        """See `Runtime.answer`."""
+        if not self._ours:
+            raise BundleError(
+                f"Expected an ONNX model made by inkdigits, with the input 'pixels'. {self._what} has other inputs or "
+                "outputs. Export one with: inkdigits export BUNDLE"
+            )
+        planes = pixels[..., None] if pixels.ndim == 3 else pixels
+        parts = [self._session.run(None, {"pixels": chunk}) for chunk in _chunks(planes)]
+        return _joined(parts)
+
+
+class _AfterNormalizing:
+    """A runtime whose model sees what `preprocess.normalize_batch` made of the pictures."""
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answers:
+        """See `Runtime.answer`."""
+        seen, boxes = normalize_batch(pixels)
+        probabilities = np.full((len(seen), 10), 0.1, np.float32)
+        inked = np.flatnonzero(seen.any((1, 2)))
+        for start in range(0, len(inked), CHUNK):
+            chunk = inked[start : start + CHUNK]
+            probabilities[chunk] = self._probabilities(seen[chunk])
+        return Answers(probabilities, seen, boxes)
+
+    def _probabilities(self, seen: Array) -> Array:
+        raise NotImplementedError
+
+
+class KerasRuntime(_AfterNormalizing):
+    """Keras, on whatever backend it runs."""
+
+    name = "keras"
+
+    def __init__(self, model: Any, temperature: float = 1.0) -> None:
+        """Use a Keras model (N, 28, 28) -> (N, 10) logits; its logits are divided by the temperature."""
+        self._model, self._temperature = model, temperature
+
+    def _probabilities(self, seen: Array) -> Array:
+        import keras
+
+        logits = keras.ops.convert_to_numpy(self._model(seen, training=False)) / np.float32(self._temperature)
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
+
+
+class LiteRTRuntime(_AfterNormalizing):
+    """LiteRT (formerly TensorFlow Lite), for `.tflite` files made by `inkdigits export`."""
+
+    name = "litert"
+
+    def __init__(self, model: Path, threads: int | None = None) -> None:
+        """Open a `.tflite` file with input (N, 28, 28) float32 and output (N, 10) float32 probabilities.
+
+        Raises:
+            BundleError: it is not such a file.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_path=str(model), num_threads=threads)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise BundleError(f"Expected a LiteRT model. {model} cannot be opened: {error}") from None
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+        if tuple(self._input["shape"][1:]) != (SIZE, SIZE) or tuple(self._output["shape"][1:]) != (10,):
+            raise BundleError(f"Expected a LiteRT model made by inkdigits, (N, 28, 28) -> (N, 10). {model} is not one.")
+
+    def _probabilities(self, seen: Array) -> Array:
+        self._interpreter.resize_tensor_input(self._input["index"], seen.shape)
+        self._interpreter.allocate_tensors()
+        self._interpreter.set_tensor(self._input["index"], seen)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+
+
+def _chunks(planes: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    size = int(np.prod(planes.shape[1:])) or 1
+    step = max(1, min(CHUNK, CHUNK_PIXELS // size))
+    for start in range(0, len(planes), step):
+        yield np.ascontiguousarray(planes[start : start + step])
+
+
+def _joined(parts: list[list[Array]]) -> Answers:
+    if not parts:
+        empty = ((0, 10), (0, SIZE, SIZE), (0, 4))
+        return Answers(*(np.zeros(shape, np.float32) for shape in empty))
+    return Answers(*(np.concatenate([part[index] for part in parts]) for index in range(3)))

@@ -1,0 +1,107 @@
+"""The exported geometry is the reference: the same pictures through ONNX and through `preprocess`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+import golden
+from inkdigits import graph
+from inkdigits.preprocess import normalize
+from inkdigits.runtimes import OnnxRuntime
+
+PICTURES = golden.pictures()
+VECTORS = np.load(golden.FILE)
+
+
+def small_network() -> onnx.ModelProto:
+    """A network of one layer with fixed random weights."""
+    weights = np.random.default_rng(0).normal(0, 0.05, (784, 10)).astype(np.float32)
+    nodes = [
+        helper.make_node("Reshape", ["image", "flat"], ["values"]),
+        helper.make_node("MatMul", ["values", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["answer"], axis=1),
+    ]
+    body = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 28, 28])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["N", 10])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array([-1, 784]), "flat")],
+    )
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 15)])
+
+
+@pytest.fixture(scope="module")
+def runtime() -> OnnxRuntime:
+    model = graph.build(small_network(), {"greeting": "hello"})
+    return OnnxRuntime(model.SerializeToString(), threads=1)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_golden_vectors(runtime: OnnxRuntime, name: str) -> None:
+    answers = runtime.answer(PICTURES[name][None])
+    assert np.abs(answers.seen[0] * 255 - VECTORS[f"seen/{name}"]).max() <= 1.01
+    assert np.allclose(answers.boxes[0], VECTORS[f"box/{name}"], atol=0.01)
+    assert answers.probabilities.sum() == pytest.approx(1, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    channels=st.sampled_from([1, 3, 4]),
+    seed=st.integers(0, 2**32 - 1),
+    smooth=st.booleans(),
+)
+def test_any_pixels_agree_with_the_reference(
+    runtime: OnnxRuntime, height: int, width: int, channels: int, seed: int, smooth: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (height, width, channels)).astype(np.uint8)
+    if smooth:
+        pixels = np.kron(pixels, np.ones((7, 7, 1), np.uint8))
+    one, answers = normalize(pixels), runtime.answer(pixels[None])
+    assert answers.seen[0].max() in (0.0, 1.0)
+    # A tie at a threshold may fall either way in the last bit of a float; then a stroke more or less is seen.
+    close = np.abs(answers.seen[0] - one.seen).max() <= 1.01 / 255
+    assert close or np.abs(answers.seen[0] - one.seen).mean() < 0.05
+    assert np.isfinite(answers.probabilities).all()
+
+
+def test_mnist_agrees_exactly(runtime: OnnxRuntime, mnist: Path) -> None:
+    from inkdigits.datasets import load_dataset
+
+    images = load_dataset("mnist", "test").images[:1000]
+    assert np.array_equal(np.rint(runtime.answer(images).seen * 255), images)
+
+
+def test_a_blank_picture_favors_no_digit(runtime: OnnxRuntime) -> None:
+    answers = runtime.answer(np.full((3, 40, 30, 3), 255, np.uint8))
+    assert np.allclose(answers.probabilities, 0.1)
+    assert not answers.seen.any()
+    assert not answers.boxes.any()
+
+
+def test_no_pictures_give_no_answers(runtime: OnnxRuntime) -> None:
+    answers = runtime.answer(np.zeros((0, 28, 28), np.uint8))
+    assert answers.probabilities.shape == (0, 10)
+    assert answers.seen.shape == (0, 28, 28)
+    assert answers.boxes.shape == (0, 4)
+
+
+def test_metadata_travels_in_the_file(runtime: OnnxRuntime) -> None:
+    assert runtime.metadata == {"greeting": "hello"}
+
+
+def test_only_standard_operators_are_used() -> None:
+    model = graph.build(small_network())
+    assert {entry.domain for entry in model.opset_import} == {""}
+    assert [value.name for value in model.graph.input] == ["pixels"]
+    assert [value.name for value in model.graph.output] == ["probabilities", "seen", "boxes"]
