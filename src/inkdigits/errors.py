@@ -19,6 +19,10 @@ class RecipeError(InkdigitsError):
     """A training recipe, an architecture's option or a sweep holds an unknown or impossible value."""
 
 
+class DivergenceError(RecipeError):
+    """A training came to nothing: its loss became infinite or not a number."""
+
+
 class BundleError(InkdigitsError):
     """A trained model's files are missing, damaged, foreign or from a newer version."""
 
