@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from browser import browser, recognizer, service  # noqa: F401 - fixtures for every test
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MPLBACKEND", "Agg")

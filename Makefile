@@ -1,0 +1,44 @@
+# The only list of commands. `make run` and `make test` need Python 3.11 and make, nothing else.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    ?= runs/quick
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint serve bench clean
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: $(VENV)/.run ## Fetch MNIST, train `quick`, evaluate it, write the report, read a sample picture.
+	@$(BIN)/python scripts/run.py $(RUN)
+
+test: $(VENV)/.test lint ## Lint, types, layers, and all tests.
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test ## Only what is checked without running: style, types, layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+serve: $(VENV)/.run ## The web page and the HTTP API.
+	$(BIN)/inkdigits serve
+
+bench: $(VENV)/.run ## A short version of the benchmarks.
+	$(BIN)/python benchmarks/accuracy.py --recipe quick --seeds 1 --out runs/bench
+
+clean: ## Remove the environment and everything that was made; data and runs stay.
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Expected $(PYTHON). Install Python 3.11, or: make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: requirements-test.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
