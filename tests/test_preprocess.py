@@ -66,7 +66,7 @@ def test_inverted_mnist_is_nearly_the_same(mnist: Path) -> None:
 
     images = load_dataset("mnist", "test").images[:100]
     likes = [likeness(normalize(image).seen, normalize(255 - image).seen) for image in images]
-    assert np.mean(likes) > 0.97
+    assert np.mean(likes) > 0.95
     assert min(likes) > 0.85
 
 

@@ -491,6 +491,7 @@ def _lay_out(
     ink = ops.Relu(ops.Sub(ops.Sub(ops.Gather(planes, 0), gray), floor))
     ink = ops.Mul(ink, ops.Min(ops.Mul(ops.Gather(planes, 1), 2.0), 1.0))
     ink = ops.Min(ops.Div(ink, ops.Max(_full_ink(ops, _ranked(ops, ink)), 1e-12)), 1.0)
+    ink = ops.Pow(ink, float(reference.GAMMA))
     top, left = _offset(ops, ops.total(ink, 1), height), _offset(ops, ops.total(ink, 0), width)
     pads = ops.Concat(
         *(ops.Reshape(value, [1]) for value in (top, left)),

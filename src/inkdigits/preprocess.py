@@ -48,8 +48,10 @@ NOISE = 4.0
 FAINTEST = 8.0
 """The faintest ink that counts, in gray levels below the paper around it."""
 STRONG = 0.4
-"""Ink of at least this much of the darkest is strong; the darkest tenth of it (`TOP`) is full ink, 1.0."""
-TOP = 0.1
+"""Ink of at least this much of the darkest is strong; the darkest part of it, `TOP`, is full ink, 1.0."""
+TOP = 0.4
+GAMMA = 0.85
+"""Ink of the laid out digit is raised to this power, which strengthens thin strokes that scaling made pale."""
 INK = 0.25
 """Ink of at least this much of full ink belongs to a stroke."""
 BORDER_PENALTY = 0.1
@@ -259,7 +261,7 @@ def _look(color: Array, direction: Array, window: Window) -> Look | None:
 
 
 def _full_ink(ranked: Array) -> np.float32:
-    """The ink that counts as 1.0, from all ink in falling order: what the darkest tenth of the strong ink exceeds."""
+    """The ink that counts as 1.0, from all ink in falling order: the least of the darkest part of the strong ink."""
     strong = np.count_nonzero(ranked > np.float32(STRONG) * ranked[0])
     return np.float32(ranked[int(TOP * strong)])
 
@@ -372,7 +374,7 @@ def _lay_out(color: Array, direction: Array, look: Look) -> Array | None:
     ranked = np.sort(ink, axis=None)[::-1]
     if ranked[0] <= 0:
         return None
-    ink = np.minimum(ink / _full_ink(ranked), 1)
+    ink = np.minimum(ink / _full_ink(ranked), 1) ** np.float32(GAMMA)
     seen = np.zeros((SIZE, SIZE), np.float32)
     top, left = _offset(ink.sum(1)), _offset(ink.sum(0))
     seen[top : top + height, left : left + width] = ink
