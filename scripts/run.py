@@ -38,13 +38,14 @@ def main() -> None:
          "--report", f"{bundle}/report")  # fmt: skip
     step("Read a photo with the model just trained", "read", SAMPLE, "--model", bundle)
     score = json.loads((ROOT / bundle / "evaluation.json").read_text())
+    accuracy = 100 * score["accuracy"]
     low, high = (100 * side for side in score["confidence_interval"])
     sys.stdout.write(
         f"""
 Done in {time.monotonic() - start:.0f} s.
   MNIST was fetched, verified and explored:  reports/data-mnist/index.html
   A network learned to read digits:          {bundle}
-  It reads {100 * score["accuracy"]:.2f} % of the 10,000 test images right ({low:.2f} to {high:.2f} % at 95 % confidence).
+  It reads {accuracy:.2f} % of the 10,000 test images right (95 % interval: {low:.2f} to {high:.2f} %).
   Its report, with every error:              {bundle}/report/index.html
 Next:
   {COMMAND.relative_to(ROOT)} serve                      draw digits on a page, http://127.0.0.1:8000

@@ -79,7 +79,9 @@ def test_mnist_agrees_exactly(runtime: OnnxRuntime, mnist: Path) -> None:
     from inkdigits.datasets import load_dataset
 
     images = load_dataset("mnist", "test").images[:1000]
-    assert np.array_equal(np.rint(runtime.answer(images).seen * 255), images)
+    opaque = np.full_like(images, 255)
+    for shown in (images, np.stack([images] * 3, -1), np.stack([images, images, images, opaque], -1)):
+        assert np.array_equal(np.rint(runtime.answer(shown).seen * 255), images)
 
 
 def test_a_blank_picture_favors_no_digit(runtime: OnnxRuntime) -> None:

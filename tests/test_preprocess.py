@@ -61,6 +61,17 @@ def test_batch_equals_one_by_one(mnist: Path) -> None:
         assert np.array_equal(one.box, boxes[index])
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_mnist_passes_unchanged_in_color_too(mnist: Path, channels: int) -> None:
+    from inkdigits.datasets import load_dataset
+
+    images = load_dataset("mnist", "test").images[:200]
+    shown = np.repeat(images[..., None], channels, axis=3)
+    shown[..., 3:] = 255
+    assert np.array_equal(np.rint(normalize_batch(shown)[0] * 255), images)
+    assert np.array_equal(np.rint(normalize(shown[0]).seen * 255), images[0])
+
+
 def test_inverted_mnist_is_nearly_the_same(mnist: Path) -> None:
     from inkdigits.datasets import load_dataset
 

@@ -170,16 +170,16 @@ def _one_picture(parent: Ops) -> onnx.GraphProto:
     """`normalize`: (H, W, C) uint8 -> (28, 28) ink and (4,) box."""
     ops = Ops(parent)
     picture = ops.name()
-    is_layout = ops.Equal(ops.ReduceSum(ops.Abs(ops.Sub(ops.Shape(picture), [SIZE, SIZE, 1])), keepdims=0), 0)
-    flat = ops.Reshape(picture, np.array([0, -1], np.int64))  # (H, W * C)
+    fits = ops.And(ops.Equal(ops.size(picture, 0), SIZE), ops.Equal(ops.size(picture, 1), SIZE))
+    gray = ops.real(ops.Gather(picture, 0, axis=2))
     normal, box = ops.either(
-        is_layout,
-        lambda inner: _normal_form(inner, flat),
+        fits,
+        lambda inner: _normal_form(inner, picture, gray),
         lambda inner: [inner.constant(np.array(False)), inner.constant(np.zeros(4, np.float32))],
     )
     seen, box = ops.either(
         normal,
-        lambda inner: [inner.Div(inner.real(flat), 255.0), inner.Identity(box)],
+        lambda inner: [inner.Div(gray, 255.0), inner.Identity(box)],
         lambda inner: _normalize_any(inner, picture),
     )
     seen = ops.Reshape(seen, [SIZE, SIZE])
@@ -190,8 +190,11 @@ def _one_picture(parent: Ops) -> onnx.GraphProto:
     )
 
 
-def _normal_form(ops: Ops, flat: Value) -> list[Value]:
-    values = ops.real(flat)
+def _normal_form(ops: Ops, picture: Value, values: Value) -> list[Value]:
+    color = ops.real(ops.part(picture, 0, 3, 2))
+    alpha = ops.real(ops.part(picture, 3, 4, 2))  # of no width where there is none
+    odd = ops.total(ops.Abs(ops.Sub(color, ops.Unsqueeze(values, [2]))))
+    clear = ops.total(ops.Sub(255.0, alpha))
     top, bottom, left, right = _extent(ops, ops.Greater(values, float(reference.NORMAL_INK)))
     height, width = ops.Sub(bottom, top), ops.Sub(right, left)
     mass = ops.Max(ops.total(values), 1.0)
@@ -208,6 +211,8 @@ def _normal_form(ops: Ops, flat: Value) -> list[Value]:
     side = ops.Max(height, width)
     low, high = reference.NORMAL_SIDES
     conditions = [
+        ops.Equal(odd, 0.0),
+        ops.Equal(clear, 0.0),
         ops.GreaterOrEqual(ops.largest(values), 128.0),
         ops.LessOrEqual(border, float(reference.NORMAL_INK)),
         ops.GreaterOrEqual(side, float(low)),

@@ -116,8 +116,8 @@ def normalize(pixels: NDArray[np.uint8]) -> Normalized:
     A picture that already has the layout of MNIST is left as it is, so that normalizing twice changes nothing.
     """
     picture = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    if picture.shape == (SIZE, SIZE, 1):
-        normal, box = _normal_form(picture[None, :, :, 0])
+    if picture.shape[:2] == (SIZE, SIZE):
+        normal, box = _normal_form(picture[None])
         if bool(normal[0]):
             return Normalized(picture[:, :, 0].astype(np.float32) / np.float32(255), box[0])
     return _normalize_any(picture)
@@ -131,10 +131,10 @@ def normalize_batch(pixels: NDArray[np.uint8]) -> tuple[Array, Array]:
     count = len(pixels)
     seen, boxes = np.zeros((count, SIZE, SIZE), np.float32), np.zeros((count, 4), np.float32)
     rest: Any = range(count)
-    if pixels.shape[1:] in ((SIZE, SIZE), (SIZE, SIZE, 1)):
-        flat = pixels.reshape(count, SIZE, SIZE)
-        normal, box = _normal_form(flat)
-        seen[normal], boxes[normal] = flat[normal].astype(np.float32) / np.float32(255), box[normal]
+    if pixels.shape[1:3] == (SIZE, SIZE):
+        planes = pixels.reshape(count, SIZE, SIZE, -1)
+        normal, box = _normal_form(planes)
+        seen[normal], boxes[normal] = planes[normal, :, :, 0].astype(np.float32) / np.float32(255), box[normal]
         rest = np.flatnonzero(~normal)
     for index in rest:
         one = normalize(pixels[index])
@@ -143,15 +143,17 @@ def normalize_batch(pixels: NDArray[np.uint8]) -> tuple[Array, Array]:
 
 
 def _normal_form(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Array]:
-    """Which of (N, 28, 28) already have the layout of MNIST, and the boxes (N, 4) of their ink.
+    """Which of (N, 28, 28, C) already have the layout of MNIST, and the boxes (N, 4) of their ink.
 
-    That is: light ink on a dark border, a longest side of about 20, the center of mass in the middle.
+    That is: gray and opaque, light ink on a dark border, a longest side of about 20, the center of mass in the middle.
     """
-    ink = pictures > NORMAL_INK
+    gray = pictures[..., 0]
+    plain = (pictures[..., :3] == gray[..., None]).all((1, 2, 3)) & (pictures[..., 3:] == 255).all((1, 2, 3))
+    ink = gray > NORMAL_INK
     rows, columns = np.any(ink, axis=2), np.any(ink, axis=1)
     top, left = rows.argmax(1), columns.argmax(1)
     height, width = SIZE - rows[:, ::-1].argmax(1) - top, SIZE - columns[:, ::-1].argmax(1) - left
-    values = pictures.astype(np.float32)
+    values = gray.astype(np.float32)
     total = np.maximum(values.sum((1, 2)), 1)
     places = np.arange(SIZE, dtype=np.float32)
     off_y = np.abs(values.sum(2) @ places / total - SIZE / 2)
@@ -159,7 +161,7 @@ def _normal_form(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Array]
     border = (values[:, [0, -1], :].sum((1, 2)) + values[:, :, [0, -1]].sum((1, 2))) / (4 * SIZE)
     side = np.maximum(height, width)
     low, high = NORMAL_SIDES
-    normal = (values.max((1, 2)) >= 128) & (border <= NORMAL_INK) & (side >= low) & (side <= high)
+    normal = plain & (values.max((1, 2)) >= 128) & (border <= NORMAL_INK) & (side >= low) & (side <= high)
     normal &= (off_y <= 1) & (off_x <= 1)
     return normal, np.stack([left, top, width, height], 1).astype(np.float32)
 
