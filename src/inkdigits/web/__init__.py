@@ -1,0 +1,6 @@
+"""The web page and the HTTP service: `create_app` in `inkdigits.web.server`; everything runs on this machine."""
+
+from __future__ import annotations
+
+MAX_BYTES = 16 * 2**20
+"""The largest picture that the service takes unless told otherwise, in bytes: a large photo of a phone."""
