@@ -2,6 +2,113 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-def command() -> None:
-    """To be written."""
+import typer
+
+from inkdigits.cli import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from inkdigits.evaluation import Evaluation
+
+_PAIRS = 10  # confusions listed in the terminal
+
+
+def command(
+    bundle: Annotated[
+        str, typer.Argument(metavar="BUNDLE", help="A bundled model's name, a bundle folder, or an .onnx file.")
+    ],
+    dataset: Annotated[
+        str,
+        typer.Option(metavar="NAME|FOLDER", help="mnist (its test images), or a folder or file of labelled digits."),
+    ] = "mnist",
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the report there, as one self-contained index.html.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as one JSON document.")] = False,
+) -> None:
+    """Measure a model on labelled digits.
+
+    Scored is what `classify` answers. A bundle folder measured on all of MNIST's test images keeps the result in its
+    evaluation.json.
+    """
+    from inkdigits.evaluation import evaluate
+
+    with console.stderr().status(f"Evaluating {bundle} on {dataset} ..."):
+        result = evaluate(bundle, dataset, report=report)
+    if as_json:
+        console.print_json(result.to_dict())
+    else:
+        _show(result)
+    if report is not None:
+        console.stderr().print(f"Report: {report / 'index.html'}", soft_wrap=True)
+
+
+def _show(result: Evaluation) -> None:
+    from inkdigits.evaluation.words import percent
+
+    out = console.stdout()
+    low, high = (percent(end) for end in result.confidence_interval)
+    right = result.n - result.errors
+    out.print(
+        f"[bold]{percent(result.accuracy)}[/bold] of {result.dataset} read right by {result.model} "
+        f"({right:,} of {result.n:,}; 95 % interval {low} to {high})\n"
+    )
+    out.print(_per_class(result))
+    out.print(_more(result))
+
+
+def _more(result: Evaluation) -> Table:
+    from rich.table import Table
+
+    from inkdigits.evaluation import metrics
+    from inkdigits.evaluation.words import percent
+
+    rejected, candidates = result.rejected, result.candidates
+    pairs = metrics.confused_pairs(result.confusion)
+    listed = ", ".join(f"{true} as {answer}: {count}" for true, answer, count in pairs[:_PAIRS])
+    listed += f", and {len(pairs) - _PAIRS} more kinds" if len(pairs) > _PAIRS else ""
+    table = Table.grid(padding=(0, 3))
+    table.add_column(no_wrap=True)
+    for name, text in (
+        ("Most frequent mistakes", listed or "none"),
+        (
+            "Average precision",
+            f"micro {result.micro.average_precision:.5f}, macro {result.macro_average_precision:.5f}",
+        ),
+        (
+            "Calibration",
+            f"expected error {result.reliability.expected_calibration_error:.4f} "
+            f"({len(result.reliability.counts)} bins), negative log likelihood "
+            f"{result.negative_log_likelihood:.4f} nats",
+        ),
+        (
+            "Rejected",
+            f"{rejected.count:,} ({percent(rejected.share)}), with {rejected.errors:,} of the {result.errors:,} "
+            f"mistakes; of the rest {percent(rejected.accuracy_of_accepted)} are right",
+        ),
+        (
+            "Candidate sets",
+            f"hold the true digit {percent(candidates.coverage)} of the time (promised "
+            f"{percent(candidates.promised, 1)}), {candidates.mean_size:.3f} digits on average",
+        ),
+        ("Parameters", f"{result.parameters:,}"),
+    ):
+        table.add_row(name, text)
+    return table
+
+
+def _per_class(result: Evaluation) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Digit", "Precision", "Recall", "F1", "Average precision", "Images"):
+        table.add_column(name, justify="right")
+    for score, curve in zip(result.per_class, result.curves, strict=True):
+        numbers = (score.precision, score.recall, score.f1, curve.average_precision)
+        table.add_row(str(score.digit), *(f"{number:.4f}" for number in numbers), f"{score.support:,}")
+    return table
