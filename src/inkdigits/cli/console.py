@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from inkdigits.errors import InkdigitsError
@@ -35,12 +38,44 @@ def print_json(document: Any, *, compact: bool = False) -> None:
     sys.stdout.flush()
 
 
+_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ |INFO: |fully_quantize: ")
+"""How lines begin that TensorFlow and LiteRT write past every setting that would silence them."""
+
+
+@contextlib.contextmanager
+def _without_native_chatter() -> Iterator[None]:
+    """Drop the chatter of native libraries from stderr; Python's own stderr is not touched, other lines pass."""
+    real = os.dup(2)
+    source, sink = os.pipe()
+    os.dup2(sink, 2)
+    os.close(sink)
+    python = sys.stderr
+    sys.stderr = os.fdopen(os.dup(real), "w", buffering=1, encoding=python.encoding, errors="backslashreplace")
+
+    def pass_on() -> None:
+        with os.fdopen(source, "rb") as lines:
+            for line in lines:
+                if not _CHATTER.match(line):
+                    os.write(real, line)
+
+    filtering = threading.Thread(target=pass_on, daemon=True)
+    filtering.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(real, 2)  # closes the pipe's writing end here, which ends the thread
+        filtering.join(timeout=1)
+        sys.stderr = python
+
+
 def run(app: Callable[[], None]) -> None:
     """Call a command line application; turn our errors into one line on stderr and exit code 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        app()
+        with _without_native_chatter():
+            app()
     except InkdigitsError as error:
         sys.stderr.write(f"inkdigits: {error}\n")
         sys.exit(1)
