@@ -257,9 +257,8 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
 
 
 def _composite(ops: Ops, picture: Value) -> Value:
-    color = ops.part(picture, 0, 3, 0)
-
     def over(inner: Ops) -> list[Value]:
+        color = inner.part(picture, 0, 3, 0)
         alpha = inner.Div(inner.part(picture, 3, 4, 0), 255.0)
         shown = inner.Mul(color, alpha)
         brightness = inner.Div(inner.total(shown), inner.Max(inner.Mul(inner.total(alpha), 3.0), 1.0))
@@ -267,7 +266,7 @@ def _composite(ops: Ops, picture: Value) -> Value:
         return [inner.Add(shown, inner.Mul(behind, inner.Sub(1.0, alpha)))]
 
     has_alpha = ops.Equal(ops.size(picture, 0), 4)
-    return str(ops.either(has_alpha, over, lambda inner: [color])[0])
+    return str(ops.either(has_alpha, over, lambda inner: [picture])[0])
 
 
 def _ink_direction(ops: Ops, small: Value) -> Value:
