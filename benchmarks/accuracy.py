@@ -1,0 +1,118 @@
+"""How accurate the shipped recipes are: each recipe with each seed, trained for real, scored once on the test images.
+
+    python benchmarks/accuracy.py quick standard --seeds 0 1 2 3 4
+
+Every finished run appends one row to benchmarks/results/accuracy.csv, and its bundle stays in runs/accuracy. Started
+again after it was stopped, it goes on where it was: finished runs are not repeated, an unfinished training is resumed.
+Seconds are those of training, with everything that building the graph takes, without imports and the final evaluation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from inkdigits.bundle import Bundle
+from inkdigits.evaluation import evaluate
+from inkdigits.recipes import Recipe, load_recipe
+from inkdigits.training import train
+
+RESULTS = Path(__file__).parent / "results" / "accuracy.csv"
+VERSIONS = ("inkdigits", "keras", "tensorflow-cpu", "tensorflow", "numpy", "python")
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """What distinguishes a recipe from an earlier one of the same name; its name and description do not."""
+    values = {key: value for key, value in recipe.to_dict().items() if key not in ("name", "description", "seed")}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows measured so far."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def trained(name: str, seed: int, runs: Path) -> Bundle:
+    """The bundle of one run: trained now, resumed, or finished by an earlier call."""
+    recipe = load_recipe(name).with_overrides({"seed": seed})
+    folder = runs / f"{name}-{seed}-{fingerprint(recipe)}"
+    if (folder / "checkpoint.npz").exists() or (folder / "model.json").exists():
+        return Bundle.load(train(resume=True, out=folder))
+    return Bundle.load(train(recipe, out=folder))
+
+
+def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:
+    """One row: what the finished bundle scores on the test images, and what it took."""
+    card, result = bundle.card, evaluate(bundle)
+    return {
+        "recipe": name,
+        "recipe_hash": fingerprint(load_recipe(name)),
+        "seed": seed,
+        "test_accuracy": f"{result.accuracy:.4f}",
+        "errors": result.errors,
+        "validation_accuracy": f"{card.validation['accuracy']:.4f}",
+        "cpu_seconds": f"{card.training['cpu_seconds']:.1f}",
+        "wall_seconds": f"{card.training['seconds']:.1f}",
+        "parameters": card.parameters,
+        "epochs": card.training["epochs"],
+        "hardware": f"{card.hardware['processor']}, {card.hardware['cores']} cores",
+        "versions": " ".join(f"{key} {card.packages[key]}" for key in VERSIONS if key in card.packages),
+        "date": card.created[:10],
+    }
+
+
+def append(path: Path, row: Mapping[str, object]) -> None:
+    """Add one row, in a single write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def summary(name: str, rows: list[dict[str, str]]) -> str:
+    """Mean and standard deviation over the seeds of the recipe as it is now."""
+    mine = [row for row in rows if row["recipe"] == name and row["recipe_hash"] == fingerprint(load_recipe(name))]
+    scores = [100 * float(row["test_accuracy"]) for row in mine]
+    if not scores:
+        return f"{name}: no run finished"
+    spread = f" (sd {statistics.stdev(scores):.3f})" if len(scores) > 1 else ""
+    cpu = statistics.mean(float(row["cpu_seconds"]) for row in mine)
+    return f"{name}: {len(scores)} seeds, test accuracy mean {statistics.mean(scores):.3f} %{spread}, {cpu:.1f} CPU-s"
+
+
+def main() -> None:
+    """Run what is missing, then print a line for each recipe."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipes", nargs="+", help="shipped recipes")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"), help="where the bundles stay")
+    options = parser.parse_args()
+    for name in options.recipes:
+        mark = fingerprint(load_recipe(name))
+        for seed in options.seeds:
+            done = {(row["recipe"], row["recipe_hash"], row["seed"]) for row in rows_of(options.results)}
+            if (name, mark, str(seed)) not in done:
+                row = measured(name, seed, trained(name, seed, options.runs))
+                append(options.results, row)
+                print(json.dumps(row), flush=True)
+        print(summary(name, rows_of(options.results)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

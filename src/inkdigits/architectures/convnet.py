@@ -1,0 +1,74 @@
+"""A plain modern convolutional network: stages of convolutions, each stage at half the size of the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from inkdigits.architectures.registry import Activation, Family, Normalization, Pooling, check_stages, register
+from inkdigits.errors import RecipeError
+from inkdigits.options import option
+
+if TYPE_CHECKING:
+    import keras
+
+
+@register("convnet")
+@dataclass(frozen=True)
+class ConvNet(Family):
+    """Stages of `depth` convolutions with pooling between the stages, then a dense head."""
+
+    filters: tuple[int, ...] = option((16, 32, 64), "maps of each stage's convolutions", low=1, high=1024)
+    width: float = option(1.0, "multiplies every number of filters", above=0, high=16)
+    depth: int = option(1, "convolutions in each stage", low=1, high=8)
+    kernel: int = option(3, "height and width of each convolution", low=1, high=11, unit="pixels")
+    padding: Literal["same", "valid"] = option("same", "same: maps keep their size; valid: they lose a margin")
+    activation: Activation = option("relu", "activation after each hidden layer")
+    pooling: Pooling = option("max", "how each stage but the last halves its maps")
+    normalization: Normalization = option("batch", "normalization after each hidden layer")
+    head: Literal["flatten", "average", "max"] = option("flatten", "how the last maps become one vector")
+    dense: tuple[int, ...] = option((), "neurons of each hidden dense layer", low=1, high=8192)
+    dropout: float = option(0.0, "share of the head's inputs silenced while training", low=0, below=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_stages(self.filters, halves=self.pooling != "none")
+        margin = self.kernel - 1 if self.padding == "valid" else 0
+        side = 28
+        for stage in range(len(self.filters)):
+            side -= self.depth * margin
+            if side < 1:
+                raise RecipeError(
+                    f"Expected maps to keep at least one pixel; with architecture.padding 'valid' and kernel "
+                    f"{self.kernel} none is left in stage {stage + 1}. Use 'same', fewer stages or a smaller kernel."
+                )
+            side //= 1 if self.pooling == "none" else 2
+
+    def build(self) -> keras.Model:
+        """A fresh network: (N, 28, 28) float32 in [0, 1] -> (N, 10) logits."""
+        from inkdigits.architectures import layers
+
+        ink, x = layers.entry()
+        for stage, filters in enumerate(self.filters, start=1):
+            for number in range(1, self.depth + 1):
+                halve = number == self.depth and stage < len(self.filters)
+                x = self._convolution(x, max(1, round(filters * self.width)), halve, f"conv{stage}_{number}")
+        x = layers.dropped(layers.vector(x, self.head), self.dropout, "head")
+        x = layers.dense_stack(x, self.dense, self.activation, self.normalization, self.dropout)
+        return layers.logits(x, ink, "convnet")
+
+    def _convolution(self, x: Any, filters: int, halve: bool, name: str) -> Any:
+        """Convolution, pooling if wanted, normalization, activation.
+
+        Pooling comes first because what follows then has a quarter of the work; for the maximum and a rising
+        activation the result is the same.
+        """
+        import keras
+
+        from inkdigits.architectures import layers
+
+        strides = 2 if halve and self.pooling == "stride" else 1
+        bias = self.normalization == "none"
+        x = keras.layers.Conv2D(filters, self.kernel, strides, self.padding, use_bias=bias, name=name)(x)
+        x = layers.pooled(x, self.pooling, name) if halve else x
+        return layers.activated(layers.normalized(x, self.normalization, name), self.activation, name)

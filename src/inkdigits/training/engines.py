@@ -1,0 +1,184 @@
+"""Steps of training: on TensorFlow many inside one graph, on any other Keras backend one after the other.
+
+Both follow the same recipe: gather a batch, augment it, one step of the optimizer, one step of the weight average.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.augmentation import augment
+from inkdigits.errors import RecipeError
+from inkdigits.recipes import Recipe
+from inkdigits.training.optimization import make_optimizer
+
+Report = Callable[[int, float], None]  # (steps done in this epoch, mean loss so far)
+REPORTS = 20  # progress reports in an epoch; each costs one call into the graph
+CHUNK = 1000  # images in a forward pass without training
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make everything that Keras initializes inside a block follow from `seed`, and disturb no one's random state.
+
+    Keras draws the seed of each initializer and of each dropout layer from Python's `random`.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+class Engine:
+    """A network in training: its weights, optimizer, weight average and random state; one step at a time.
+
+    Args:
+        recipe: how to train.
+        seed: of the initial weights, augmentation and dropout.
+        images: (N, 28, 28) uint8, 0 paper .. 255 ink.
+        labels: (N,) uint8.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+        self.recipe, self.images = recipe, images
+        self.targets = np.eye(10, dtype=np.float32)[labels]
+        self.batch = min(recipe.batch_size, len(images))
+        self.steps = len(images) // self.batch  # what is left over waits for another epoch's order
+        with seeded(seed):
+            self.model = recipe.architecture.options.build()
+            self.noise = keras.random.SeedGenerator(random.randrange(2**31))
+            self.average = recipe.architecture.options.build() if recipe.averaging.decay else None
+        if self.average is not None:
+            self.average.set_weights(self.model.get_weights())
+        self.optimizer = make_optimizer(recipe.optimizer)
+        self.optimizer.build(self.model.trainable_variables)
+        self.loss = keras.losses.CategoricalCrossentropy(True, label_smoothing=recipe.loss.label_smoothing)
+
+    @property
+    def result(self) -> keras.Model:
+        """The network to validate and to keep: the average of weights if there is one."""
+        return self.model if self.average is None else self.average
+
+    def epoch(self, order: NDArray[np.int32], rates: NDArray[np.float32], report: Report) -> float:
+        """Train on batches of `order` (steps * batch,) with the learning rates (steps,); return the mean loss."""
+        order = order.reshape(self.steps, self.batch)
+        stride = max(1, -(-self.steps // REPORTS))
+        total = 0.0
+        for first in range(0, self.steps, stride):
+            end = min(first + stride, self.steps)
+            total += self._train(order[first:end], rates[first:end])
+            report(end, total / end)
+        return total / self.steps
+
+    def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32]) -> float:
+        """Train on some batches, (count, batch), and return the sum of their losses."""
+        if not getattr(self.model, "compiled", False):
+            self.model.compile(self.optimizer, self.loss)
+        total = 0.0
+        for indices, rate in zip(order, rates, strict=True):
+            self.optimizer.learning_rate = float(rate)
+            total += float(self.model.train_on_batch(self._inputs(self.images[indices]), self.targets[indices]))
+            self._average()
+        return total
+
+    def _inputs(self, images: Any) -> Any:
+        """Images as the network takes them, each changed a little: (B, 28, 28) float32 in [0, 1]."""
+        return augment(keras.ops.cast(images, "float32") / 255.0, self.recipe.augmentation, self.noise)
+
+    def _average(self) -> None:
+        """Move the average one step towards the weights; in the first steps faster, as it starts from nothing."""
+        if self.average is None:
+            return
+        step = keras.ops.cast(self.optimizer.iterations, "float32")
+        keep = keras.ops.minimum(self.recipe.averaging.decay, (1.0 + step) / (10.0 + step))
+        for mean, now in zip(self.average.weights, self.model.weights, strict=True):
+            mean.assign(keras.ops.cast(mean * keep + now * (1.0 - keep), mean.dtype))
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The answers of `result`: (N, 28, 28) uint8 -> (N, 10) float32."""
+        parts = [self._forward(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)]
+        return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts]).astype(np.float32)
+
+    def _forward(self, images: Any) -> Any:
+        return self.result(keras.ops.cast(images, "float32") / 255.0, training=False)
+
+    def _variables(self) -> dict[str, Any]:
+        """Everything that changes while training, each under a name that does not depend on the process."""
+        groups = {
+            "model": self.model.variables,
+            "optimizer": self.optimizer.variables,
+            "average": [] if self.average is None else self.average.weights,
+            "noise": [self.noise.state],
+        }
+        return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy of everything that changes while training."""
+        return {name: np.array(keras.ops.convert_to_numpy(v.value)) for name, v in self._variables().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where `state` was taken.
+
+        Raises:
+            RecipeError: the state belongs to another network or optimizer.
+        """
+        variables = self._variables()
+        mine = {name: tuple(variable.shape) for name, variable in variables.items()}
+        given = {name: array.shape for name, array in state.items()}
+        if mine != given:
+            odd = sorted(name for name in mine.keys() | given.keys() if mine.get(name) != given.get(name))
+            raise RecipeError(f"Expected the state of this recipe's network; it differs in {', '.join(odd[:5])}.")
+        for name, variable in variables.items():
+            variable.assign(state[name])
+
+
+class TensorFlowEngine(Engine):
+    """The same, with every step inside one TensorFlow graph: Python is not asked between steps."""
+
+    def __init__(self, recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+        import tensorflow as tf
+
+        super().__init__(recipe, seed, images, labels)
+        self._tf = tf
+        self._all_images, self._all_targets = tf.constant(images), tf.constant(self.targets)
+        batches = tf.TensorSpec((None, self.batch), tf.int32)
+        self._run = tf.function(self._loop, input_signature=[batches, tf.TensorSpec((None,), tf.float32)])
+        self._answer = tf.function(super()._forward, input_signature=[tf.TensorSpec((None, 28, 28), tf.uint8)])
+
+    def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32]) -> float:
+        return float(self._run(order, rates))
+
+    def _forward(self, images: Any) -> Any:
+        return self._answer(images)
+
+    def _loop(self, order: Any, rates: Any) -> Any:
+        """All steps of `order` (count, batch) in a while loop of the graph; returns the sum of losses."""
+        tf = self._tf
+
+        def step(i: Any, total: Any) -> tuple[Any, Any]:
+            inputs, targets = tf.gather(self._all_images, order[i]), tf.gather(self._all_targets, order[i])
+            with tf.GradientTape() as tape:
+                loss = self.loss(targets, self.model(self._inputs(inputs), training=True))
+            weights = self.model.trainable_variables
+            self.optimizer.learning_rate.assign(rates[i])
+            self.optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+            self._average()
+            return i + 1, total + loss
+
+        count = tf.shape(order)[0]
+        return tf.while_loop(lambda i, _: i < count, step, (0, 0.0), parallel_iterations=1)[1]
+
+
+def make_engine(recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Engine:
+    """The engine for the Keras backend in use."""
+    kind = TensorFlowEngine if keras.backend.backend() == "tensorflow" else Engine
+    return kind(recipe, seed, images, labels)

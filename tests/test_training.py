@@ -1,0 +1,317 @@
+"""Training: it learns, it is repeatable to the bit, and a crash costs at most one epoch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from inkdigits.datasets import Dataset, load_dataset, stratified_split
+from inkdigits.errors import DivergenceError, RecipeError
+from inkdigits.recipes import Recipe, load_recipe
+from inkdigits.training import EpochRecord, Fitted, Observer, Progress, fit, train
+
+# Everything that holds state or draws random numbers: dropout, batch statistics, augmentation, weight average.
+TINY: dict[str, Any] = {
+    "architecture.filters": [4, 8],
+    "architecture.dense": [16],
+    "architecture.dropout": 0.2,
+    "train_images": 600,
+    "validation_images": 200,
+    "batch_size": 60,
+    "epochs": 3,
+    "averaging.decay": 0.9,
+    "loss.label_smoothing": 0.1,
+    "augmentation.rotation": 10,
+    "augmentation.elastic": 0.5,
+    "augmentation.thickness": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return load_recipe("quick").with_overrides(TINY)
+
+
+@pytest.fixture(scope="module")
+def splits(data_cache: Path) -> tuple[Dataset, Dataset]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(data_cache))
+        return stratified_split(load_dataset("mnist", "train"), 200)
+
+
+@pytest.fixture(scope="module")
+def whole(recipe: Recipe, splits: tuple[Dataset, Dataset]) -> Fitted:
+    """A training with seed 3 that nothing disturbed."""
+    return fit(recipe, *splits, seed=3)
+
+
+class Notebook(Observer):
+    """Writes down what it is told; can stop the training in an epoch."""
+
+    def __init__(self, stop_in: int | None = None) -> None:
+        self.told: list[Any] = []
+        self.stop_in = stop_in
+
+    def on_start(self, recipe: Recipe, *, parameters: int, steps: int, history: Sequence[EpochRecord]) -> None:
+        self.told.append(("start", parameters, steps, len(history)))
+
+    def on_progress(self, progress: Progress) -> None:
+        self.told.append(progress)
+        if progress.epoch == self.stop_in and progress.step > 3:
+            raise KeyboardInterrupt
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        self.told.append(record)
+
+    def on_end(self) -> None:
+        self.told.append("end")
+
+
+def weights(fitted: Fitted) -> list[np.ndarray]:
+    return [np.array(weight) for weight in fitted.model.get_weights()]
+
+
+def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def bundle_weights(folder: Path) -> list[np.ndarray]:
+    from inkdigits.bundle import Bundle
+
+    return [np.array(weight) for weight in Bundle.load(folder).keras_model().get_weights()]
+
+
+def test_learns_and_tells_how_it_goes(splits: tuple[Dataset, Dataset]) -> None:
+    recipe = load_recipe("quick").with_overrides({"train_images": 3000, "epochs": 2, "batch_size": 100})
+    notebook = Notebook()
+    fitted = fit(recipe, *splits, seed=1, observer=notebook)
+    assert fitted.history[-1].validation_accuracy > 0.9
+    assert fitted.history[-1].loss < fitted.history[0].loss
+    assert [record.epoch for record in fitted.history] == [1, 2]
+    assert fitted.images == 3000
+
+    first, *middle, last = notebook.told
+    assert first == ("start", fitted.model.count_params(), 30, 0)
+    assert last == "end"
+    assert [record for record in middle if isinstance(record, EpochRecord)] == fitted.history
+    progress = [each for each in middle if isinstance(each, Progress)]
+    assert [each.step for each in progress if each.epoch == 2][-1] == 30
+    assert len([each for each in progress if each.epoch == 2]) >= 10
+    assert progress[-1].loss == pytest.approx(fitted.history[-1].loss)
+
+
+def test_what_is_reported_is_what_the_model_answers(whole: Fitted, splits: tuple[Dataset, Dataset]) -> None:
+    inputs = splits[1].images.astype(np.float32) / 255
+    answers = np.array(whole.model(inputs))
+    np.testing.assert_allclose(answers, whole.validation_logits, atol=1e-4)
+    right = (answers.argmax(axis=1) == splits[1].labels).mean()
+    assert whole.history[-1].validation_accuracy == pytest.approx(right)
+    shares = np.exp(answers - answers.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    surprise = -np.log(shares[np.arange(200), splits[1].labels]).mean()
+    assert whole.history[-1].validation_loss == pytest.approx(surprise, rel=1e-3)
+
+
+def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(
+    whole: Fitted, recipe: Recipe, splits: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, *splits, seed=3, checkpoint=tmp_path / "c.npz", observer=Notebook(stop_in=2))
+    notebook = Notebook()
+    resumed = fit(recipe, *splits, seed=3, checkpoint=tmp_path / "c.npz", observer=notebook)
+    assert notebook.told[0][-1] == 1, "one epoch was safe"
+    assert_same(weights(resumed), weights(whole))
+    for one, other in zip(resumed.history, whole.history, strict=True):
+        assert (one.epoch, one.loss, one.validation_loss) == (other.epoch, other.loss, other.validation_loss)
+
+    other = fit(recipe, *splits, seed=4)
+    assert not all(np.array_equal(a, b) for a, b in zip(weights(other), weights(whole), strict=True))
+
+
+def test_a_checkpoint_of_something_else_is_refused(
+    recipe: Recipe, splits: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    path = tmp_path / "c.npz"
+    short = recipe.with_overrides({"epochs": 1})
+    fit(short, *splits, seed=3, checkpoint=path)
+    with pytest.raises(RecipeError, match="seed differs"):
+        fit(short, *splits, seed=4, checkpoint=path)
+    with pytest.raises(RecipeError, match="recipe differs"):
+        fit(recipe, *splits, seed=3, checkpoint=path)
+    with pytest.raises(RecipeError, match="train differs"):
+        fit(short, splits[0].subset(np.arange(1000)), splits[1], seed=3, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(RecipeError, match="damaged"):
+        fit(short, *splits, seed=3, checkpoint=path)
+
+
+def test_a_lost_loss_is_an_error_that_says_what_to_do(recipe: Recipe, splits: tuple[Dataset, Dataset]) -> None:
+    hot = recipe.with_overrides(
+        {
+            "optimizer.name": "sgd",
+            "optimizer.learning_rate": 10,
+            "architecture.normalization": "none",
+            "architecture.activation": "leaky_relu",
+        }
+    )
+    with pytest.raises(DivergenceError, match=r"finite loss.*epoch.*optimizer.learning_rate"):
+        fit(hot, *splits)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "lion", "muon"])
+def test_every_optimizer_trains(name: str, splits: tuple[Dataset, Dataset]) -> None:
+    recipe = load_recipe("quick").with_overrides(
+        {"architecture.name": "mlp", "architecture.dense": [32], "optimizer.name": name, "optimizer.clip_norm": 5.0,
+         "train_images": 3000, "batch_size": 50, "epochs": 3, "optimizer.weight_decay": 0.01}
+    )  # fmt: skip
+    assert fit(recipe, *splits).history[-1].validation_accuracy > 0.7
+
+
+def test_the_engine_for_other_backends_follows_the_same_recipe(
+    recipe: Recipe, splits: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step by step through Keras gives what the single graph gives, but for rounding."""
+    from inkdigits.training import engines
+
+    plain = recipe.with_overrides({"epochs": 1, "train_images": 300})
+    graph = fit(plain, *splits, seed=5)
+    monkeypatch.setattr(engines, "TensorFlowEngine", engines.Engine)
+    steps = fit(plain, *splits, seed=5)
+    assert steps.history[0].loss == pytest.approx(graph.history[0].loss, rel=1e-3)
+    np.testing.assert_allclose(steps.validation_logits, graph.validation_logits, atol=0.05)
+
+
+def test_train_writes_a_bundle_that_can_be_used(trained: Path) -> None:
+    from inkdigits.bundle import Bundle
+
+    bundle = Bundle.load(trained)
+    assert bundle.card.architecture["name"] == "convnet"
+    assert bundle.card.seed == 0
+    assert bundle.card.recipe["train_images"] == 12_000
+    assert (bundle.card.data["train"], bundle.card.data["validation"]) == (12_000, 5000)
+    assert bundle.card.training["cpu_seconds"] > 0
+    with (trained / "history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == bundle.card.training["epochs"] == 1
+    assert float(rows[-1]["validation_accuracy"]) == pytest.approx(bundle.card.validation["accuracy"])
+    assert not (trained / "checkpoint.npz").exists()
+
+
+def test_the_test_images_are_never_touched(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inkdigits.training import running
+
+    def guarded(name: str, split: str, **options: Any) -> Dataset:
+        assert split == "train"
+        return load_dataset(name, split, **options)
+
+    monkeypatch.setattr(running, "load_dataset", guarded)
+    train("quick", out=tmp_path / "run", overrides={**TINY, "epochs": 1}, seed=1)
+
+
+def test_a_folder_with_work_in_it_is_not_overwritten(mnist: Path, tmp_path: Path, bundle: Path) -> None:
+    before = (bundle / "model.json").read_bytes()
+    with pytest.raises(RecipeError, match=r"holds a trained model.*--out.*--force"):
+        train("quick", out=bundle, overrides=TINY)
+    assert train(resume=True, out=bundle) == bundle, "nothing to go on with: it is finished"
+    assert (bundle / "model.json").read_bytes() == before
+    with pytest.raises(RecipeError, match="no checkpoint"):
+        train(resume=True, out=tmp_path / "nothing")
+    with pytest.raises(RecipeError, match="when resuming"):
+        train(resume=True, out=bundle, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train("quick", out=tmp_path / "half", overrides=TINY, observer=Notebook(stop_in=1))
+    with pytest.raises(RecipeError, match=r"unfinished training.*--resume"):
+        train("quick", out=tmp_path / "half", overrides=TINY)
+
+
+COMMAND = [sys.executable, "-m", "inkdigits", "train"]
+SETTINGS = [f"--set={key}={json.dumps(value)}" for key, value in TINY.items() if key != "epochs"]
+
+
+def test_kill_minus_nine_and_resume_ends_with_the_same_weights(mnist: Path, tmp_path: Path) -> None:
+    """The real thing: a process is killed in the middle of an epoch, another goes on, this one was never disturbed."""
+    options = ["--recipe", "quick", "--seed", "7", "--epochs", "20", *SETTINGS]
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([*COMMAND, *options, "--out", str(killed)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not _epochs_safe(killed) >= 3:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(30) == -signal.SIGKILL
+    assert not (killed / "model.json").exists()
+
+    again = subprocess.run(
+        [*COMMAND, "--resume", str(killed), "--json"], capture_output=True, text=True, check=True, timeout=240
+    )
+    assert "going on after epoch" in again.stderr
+    assert json.loads(again.stdout)["training"]["epochs"] == 20
+    whole = train("quick", out=tmp_path / "whole", seed=7, overrides={**TINY, "epochs": 20})
+    assert_same(bundle_weights(killed), bundle_weights(whole))
+    assert sorted(file.name for file in killed.iterdir()) == sorted(file.name for file in whole.iterdir())
+
+
+def _epochs_safe(folder: Path) -> int:
+    from inkdigits.training.checkpoints import Checkpoint
+
+    try:
+        return len(Checkpoint.load(folder / "checkpoint.npz").history)
+    except RecipeError:
+        return -1
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+    from inkdigits.cli import app
+
+    runner = CliRunner()
+    for arguments, message in [
+        (["--set", "epochs"], "KEY=VALUE"),
+        (["--resume", str(tmp_path), "--epochs", "3"], "--epochs"),
+        (["--resume", str(tmp_path), "--recipe", "standard"], "--recipe"),
+    ]:
+        result = runner.invoke(app, ["train", *arguments])
+        assert result.exit_code == 2
+        assert message in result.stderr
+    result = runner.invoke(app, ["train", "--recipe", "quik"])
+    assert isinstance(result.exception, RecipeError)
+
+
+def test_the_command_lists_what_there_is() -> None:
+    from inkdigits.cli import app
+
+    text = CliRunner().invoke(app, ["train", "--list"]).stdout
+    for name in ("quick", "standard", "separable", "architecture", "optimizer.learning_rate", "augmentation.thickness"):
+        assert name in text
+    listed = json.loads(CliRunner().invoke(app, ["train", "--list", "--json"]).stdout)
+    assert set(listed) == {"recipes", "architectures"}
+
+
+def test_settings_are_read_as_toml_or_text() -> None:
+    from inkdigits.cli.train import _settings
+
+    pairs = ["a.b=1e-3", "c=[1, 2]", "d=gelu", "e=true", "f=none", 'g="x=y"']
+    assert _settings(pairs) == {"a.b": 1e-3, "c": [1, 2], "d": "gelu", "e": True, "f": None, "g": "x=y"}
+
+
+def test_tensorboard_logs_are_written_when_asked_for(mnist: Path, tmp_path: Path) -> None:
+    folder = train("quick", out=tmp_path / "run", overrides={**TINY, "epochs": 1}, tensorboard=True)
+    logs = list((folder / "tensorboard").glob("events.*"))
+    assert len(logs) == 1
+    assert b"accuracy/validation" in logs[0].read_bytes()
+    shutil.rmtree(folder)
