@@ -27,7 +27,7 @@ serve: $(VENV)/.run ## The web page and the HTTP API.
 	$(BIN)/inkdigits serve
 
 bench: $(VENV)/.run ## A short version of the benchmarks.
-	$(BIN)/python benchmarks/accuracy.py --recipe quick --seeds 1 --out runs/bench
+	$(BIN)/python benchmarks/accuracy.py quick --seeds 0 --results runs/bench/accuracy.csv --runs runs/bench
 
 clean: ## Remove the environment and everything that was made; data and runs stay.
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

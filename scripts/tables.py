@@ -1,0 +1,68 @@
+"""Write the tables of figures in the documents from the measured CSVs, so that no figure is typed by hand.
+
+A document marks a table's place with `<!-- table: NAME -->` and `<!-- end of table -->`. `--check` writes nothing and
+fails when a document is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", "MODEL_CARD.md")
+PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
+
+
+def accuracy() -> str:
+    """Each recipe of benchmarks/results/accuracy.csv: mean, spread and cost over its seeds."""
+    with (ROOT / "benchmarks/results/accuracy.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    lines = [
+        "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | training, CPU-seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["recipe"] for row in rows):
+        mine = [row for row in rows if row["recipe"] == name]
+        scores = [100 * float(row["test_accuracy"]) for row in mine]
+        spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        cost = statistics.mean(float(row["cpu_seconds"]) for row in mine)
+        lines.append(
+            f"| `{name}` | {int(mine[0]['parameters']):,} | {mine[0]['epochs']} | {len(mine)} "
+            f"| **{statistics.mean(scores):.3f} %**{spread} | {min(scores):.2f} to {max(scores):.2f} % | {cost:.0f} |"
+        )
+    hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
+    versions = ", ".join(dict.fromkeys(row["versions"] for row in rows))
+    return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
+
+
+TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy}
+
+
+def renewed(text: str) -> str:
+    """A document with its tables written anew."""
+    return PLACE.sub(lambda match: match[1] + TABLES[match["name"]]() + match[3], text)
+
+
+def main() -> None:
+    """Renew or check all documents."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a document is out of date")
+    check = parser.parse_args().check
+    for name in DOCUMENTS:
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8")
+        if renewed(text) == text:
+            continue
+        if check:
+            sys.exit(f"{name} is out of date. Run: python scripts/tables.py")
+        path.write_text(renewed(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
