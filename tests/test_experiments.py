@@ -25,7 +25,7 @@ from inkdigits import experiments
 from inkdigits.datasets import sources
 from inkdigits.errors import InkdigitsError, RecipeError
 from inkdigits.experiments import Result, Run, parse_sweep, run_sweep
-from inkdigits.experiments.results import results_csv
+from inkdigits.experiments.results import effects_csv, results_csv
 from inkdigits.experiments.worker import Worker
 from inkdigits.recipes import Recipe
 from inkdigits.training import Observer
@@ -408,3 +408,39 @@ def test_rows_stand_in_the_order_of_the_sweep_and_hold_what_went_astray() -> Non
     table = list(csv.reader(io.StringIO(results_csv(sweep, [last, first]))))
     assert table[0][:5] == ["run", "seed", "architecture.name", "optimizer", "accuracy"]
     assert [row[:5] for row in table[1:]] == [["0", "0", "mlp", "sgd", "0.9"], ["7", "1", "lenet5", "adam", "0.1"]]
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_committed_report_and_the_page_about_it_come_from_the_committed_rows() -> None:
+    name = "architecture-activation-optimizer"
+    sweep = experiments.load_sweep(name)
+    table = csv.DictReader(io.StringIO((ROOT / f"benchmarks/results/sweep-{name}.csv").read_text()))
+    results = [
+        Result(
+            run=Run(int(row["seed"]), (row["architecture"], row["activation"], row["optimizer"])),
+            accuracy=float(row["accuracy"]),
+            loss=float(row["loss"]),
+            epochs=int(row["epochs"]),
+            parameters=int(row["parameters"]),
+            seconds=float(row["seconds"]),
+            cpu_seconds=float(row["cpu_seconds"]),
+            finished=row["finished"],
+        )
+        for row in table
+    ]
+    assert [result.run for result in results] == sweep.runs()
+    effects = experiments.main_effects(sweep, results)
+    assert (ROOT / f"docs/experiments/{name}/effects.csv").read_text() == effects_csv(effects)
+    page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    for choice in (choice for choices in effects.values() for choice in choices):
+        own, gap = choice.accuracy, choice.difference
+        behind = "best"
+        if gap is not None:
+            assert gap.low is not None and gap.high is not None
+            behind = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
+        assert own.sd is not None and own.low is not None and own.high is not None
+        figures = f"{100 * own.mean:.2f} % ± {100 * own.sd:.2f} | {100 * own.low:.2f} to {100 * own.high:.2f} %"
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{choice.labels[0]}` |"))
+        assert line.endswith(f" {figures} | {behind} | {choice.cpu_seconds:.1f} |")
