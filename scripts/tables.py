@@ -24,7 +24,7 @@ def accuracy() -> str:
     with (ROOT / "benchmarks/results/accuracy.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     lines = [
-        "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | training, CPU-seconds |",
+        "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | CPU-seconds |",
         "|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["recipe"] for row in rows):
