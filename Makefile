@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint serve bench clean
+.PHONY: help run test lint docs serve bench clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,14 +23,17 @@ lint: $(VENV)/.test ## Only what is checked without running: style, types, layer
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: $(VENV)/.run ## Renew the tables of figures in the documents.
+	$(BIN)/python scripts/tables.py
+
 serve: $(VENV)/.run ## The web page and the HTTP API.
 	$(BIN)/inkdigits serve
 
 bench: $(VENV)/.run ## A short version of the benchmarks.
 	$(BIN)/python benchmarks/accuracy.py quick --seeds 0 --results runs/bench/accuracy.csv --runs runs/bench
 
-clean: ## Remove the environment and everything that was made; data and runs stay.
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove the environment and everything that was made but data and runs.
+	rm -rf $(VENV) reports inspection build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.run: requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Expected $(PYTHON). Install Python 3.11, or: make PYTHON=python3.12"; exit 1; }

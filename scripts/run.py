@@ -40,6 +40,7 @@ def main() -> None:
     score = json.loads((ROOT / bundle / "evaluation.json").read_text())
     accuracy = 100 * score["accuracy"]
     low, high = (100 * side for side in score["confidence_interval"])
+    shown = os.path.relpath(COMMAND)
     sys.stdout.write(
         f"""
 Done in {time.monotonic() - start:.0f} s.
@@ -48,9 +49,9 @@ Done in {time.monotonic() - start:.0f} s.
   It reads {accuracy:.2f} % of the 10,000 test images right (95 % interval: {low:.2f} to {high:.2f} %).
   Its report, with every error:              {bundle}/report/index.html
 Next:
-  {COMMAND.relative_to(ROOT)} serve                      draw digits on a page, http://127.0.0.1:8000
-  {COMMAND.relative_to(ROOT)} read YOUR.jpg              read a picture of your own, with the bundled model
-  {COMMAND.relative_to(ROOT)} train --recipe standard    train the bundled model again
+  {shown} serve                      draw digits on a page, http://127.0.0.1:8000
+  {shown} read YOUR.jpg              read a picture of your own, with the bundled model
+  {shown} train --recipe standard    train the bundled model again
 """
     )
 

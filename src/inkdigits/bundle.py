@@ -102,11 +102,18 @@ class Bundle:
         """The network as an uncompiled keras.Model: (N, 28, 28) float32 in [0, 1] -> (N, 10) logits.
 
         Raises:
-            BundleError: there is none, it is damaged, or it holds layers that could run code.
+            BundleError: there is none, it is damaged, it holds layers that could run code, or it was trained
+            with another version of the preprocessing.
             MissingExtraError: Keras is not installed.
         """
+        from inkdigits.preprocess import VERSION
         from inkdigits.serving import load_keras
 
+        if self.card.preprocessing != VERSION:
+            raise BundleError(
+                f"Expected a network for version {VERSION} of the preprocessing. {self.folder} was trained with "
+                f"version {self.card.preprocessing}: use its model.onnx, which holds that version, or train it anew."
+            )
         self.read(KERAS_FILE)
         return load_keras(self.folder / KERAS_FILE)
 

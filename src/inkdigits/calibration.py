@@ -83,8 +83,9 @@ def conformal_threshold(probabilities: ArrayLike, labels: ArrayLike, coverage: f
     """The probability from which a digit is a candidate, so that candidates hold the true digit `coverage` of the time.
 
     Split conformal prediction with the score 1 - p(true digit) (Vovk et al. 2005; "LAC" of Sadinle, Lei and Wasserman
-    2019): for a new picture drawn like the N validation pictures the promise holds whatever the network is. With too
-    few validation pictures for the coverage (N < coverage / (1 - coverage)) the threshold is 0: all ten digits.
+    2019): for a new picture drawn like the N validation pictures the promise holds whatever the network is; nearly, as
+    the one temperature is fitted on the same pictures. With too few validation pictures for the coverage
+    (N < coverage / (1 - coverage)) the threshold is 0: all ten digits.
 
     Args:
         probabilities: (N, 10) calibrated probabilities in [0, 1].

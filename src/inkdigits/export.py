@@ -174,7 +174,7 @@ def check(parity: Parity, tolerance: Tolerance, name: str) -> None:
         raise ExportError(
             f"Expected the {name} file to agree with Keras: probabilities within {tolerance.difference:g} and at most "
             f"{tolerance.changed:.1%} changed answers. Received: a difference of {parity.largest_difference:g} and "
-            f"{parity.changed_answers} changed answers in {parity.images}. Nothing was written."
+            f"{parity.changed_answers} changed answers in {parity.images}. The file was not written."
         )
 
 

@@ -6,9 +6,12 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from inkdigits.errors import InkdigitsError
 
 CACHE_VARIABLE = "INKDIGITS_CACHE"
 
@@ -67,8 +70,29 @@ def staged_folder(target: Path) -> Iterator[Path]:
     stage = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
     try:
         yield stage
+        for file in stage.iterdir():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
         target.mkdir(exist_ok=True)
         for file in sorted(stage.iterdir()):
             file.replace(target / file.name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def locked(folder: Path) -> sqlite3.Connection:
+    """Hold a folder for this process until what is returned is closed.
+
+    The lock is SQLite's, on the file `.lock`: it ends with the process, however that ends, on every system.
+
+    Raises:
+        InkdigitsError: another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise InkdigitsError(f"Another process is at work in {folder}. Wait for it, or stop it.") from error
+    return connection

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
@@ -128,7 +127,7 @@ def _converted(value: Any, kind: Any, name: str) -> tuple[Any, bool]:
             return kind.from_mapping(value), True
         return value, isinstance(value, kind)
     if kind is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
         return (float(value), True) if number else (value, False)
     if kind is int:
         return value, isinstance(value, int) and not isinstance(value, bool)

@@ -55,8 +55,6 @@ def load_keras(path: Path) -> Any:
     config = _archived_config(path)
     check_config(config, path.name)
     keras = import_keras()
-    if "inkdigits>" in json.dumps(config):
-        import inkdigits.architectures  # noqa: F401 - registers our own layers
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -111,12 +109,12 @@ def check_config(config: Any, name: str) -> None:
 
 def _allowed(config: dict[str, Any]) -> bool:
     module, kind, registered = config.get("module"), config["class_name"], config.get("registered_name")
+    if not isinstance(kind, str) or not kind.isidentifier():
+        return False
     if module is None:
         return kind in _VALUES
-    if not isinstance(module, str) or not isinstance(kind, str) or not kind.isidentifier():
+    if not isinstance(module, str):
         return False
-    if isinstance(registered, str) and registered.startswith("inkdigits>"):
-        return module == "inkdigits" or module.startswith("inkdigits.")
     if registered not in (None, kind):
         return False
     if module == "keras.layers":

@@ -66,7 +66,7 @@ def known(name: str) -> type[Family]:
     Raises:
         RecipeError: there is none; the message lists those there are.
     """
-    if name not in _families:
+    if not isinstance(name, str) or name not in _families:
         raise RecipeError(unknown(f"architecture {name!r}", str(name), list(names())))
     return _families[name]
 

@@ -83,6 +83,9 @@ def run(app: Callable[[], None]) -> None:
         # The reader (`| head`) went away: not our failure. Point stdout at nothing so that exit does not flush into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # a folder that cannot be written to, a full disk
+        sys.stderr.write(f"inkdigits: {error}\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("inkdigits: interrupted\n")
         sys.exit(130)

@@ -35,26 +35,34 @@ def command(
     Scored is what `classify` answers. A bundle folder measured on all of MNIST's test images keeps the result in its
     evaluation.json.
     """
+    from rich.markup import escape
+
     from inkdigits.evaluation import evaluate
 
-    with console.stderr().status(f"Evaluating {bundle} on {dataset} ..."):
+    with console.stderr().status(f"Evaluating {escape(bundle)} on {escape(dataset)} ..."):
         result = evaluate(bundle, dataset, report=report)
+    if result.trained_on:
+        console.stderr().print(
+            "Careful: the model learned from these very images, so this does not tell how well it reads others."
+        )
     if as_json:
         console.print_json(result.to_dict())
     else:
         _show(result)
     if report is not None:
-        console.stderr().print(f"Report: {report / 'index.html'}", soft_wrap=True)
+        console.stderr().print(f"Report: {report / 'index.html'}", soft_wrap=True, markup=False)
 
 
 def _show(result: Evaluation) -> None:
+    from rich.markup import escape
+
     from inkdigits.evaluation.words import percent
 
     out = console.stdout()
     low, high = (percent(end) for end in result.confidence_interval)
     right = result.n - result.errors
     out.print(
-        f"[bold]{percent(result.accuracy)}[/bold] of {result.dataset} read right by {result.model} "
+        f"[bold]{percent(result.accuracy)}[/bold] of {escape(result.dataset)} read right by {escape(result.model)} "
         f"({right:,} of {result.n:,}; 95 % interval {low} to {high})\n"
     )
     out.print(_per_class(result))

@@ -62,6 +62,8 @@ def command(
 
 
 def _print_list(as_json: bool) -> None:
+    from rich.markup import escape
+
     from inkdigits.experiments import load_sweep, sweep_names
 
     sweeps = [load_sweep(name) for name in sweep_names()]
@@ -69,7 +71,9 @@ def _print_list(as_json: bool) -> None:
         console.print_json([{"name": s.name, "description": s.description, "runs": len(s.runs())} for s in sweeps])
         return
     for sweep in sweeps:
-        console.stdout().print(f"[bold]{sweep.name}[/bold], {len(sweep.runs())} runs\n{sweep.description.strip()}\n")
+        out = console.stdout()
+        out.print(f"[bold]{escape(sweep.name)}[/bold], {len(sweep.runs())} runs")
+        out.print(f"{escape(sweep.description.strip())}\n")
 
 
 def _print_outcome(outcome: Outcome) -> None:
@@ -87,7 +91,7 @@ def _print_outcome(outcome: Outcome) -> None:
         cells = [choice_row(choice) for choice in ranked[:_BEST]]
         rows = [[" · ".join(row[:factors]), *(row[place] for place in shown)] for row in cells]
         terminal.print(_table(["combination", *_BRIEF], rows, f"The best of {len(ranked)} combinations"))
-    terminal.print(f"Report: {outcome.page}", soft_wrap=True)
+    terminal.print(f"Report: {outcome.page}", soft_wrap=True, markup=False)
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Table:

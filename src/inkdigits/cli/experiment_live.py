@@ -42,7 +42,7 @@ class LiveTable(Watcher):
         """Take over what was done before."""
         self._sweep, self._results, self._before = sweep, list(done), len(done)
         self._total, self._began = len(sweep.runs()), time.monotonic()
-        self._console.print(f"{sweep.name}: {self._total} runs, {len(done)} of them done before.")
+        self._console.print(f"{sweep.name}: {self._total} runs, {len(done)} of them done before.", markup=False)
         self._draw()
 
     def on_run(self, run: Run) -> None:

@@ -30,10 +30,12 @@ def command(
 
     Writes index.html, which explains the figures, and each figure as a PNG or SVG file.
     """
+    from rich.markup import escape
+
     from inkdigits.evaluation.dissection import dissect
     from inkdigits.evaluation.words import percent
 
-    with console.stderr().status(f"Opening {bundle} ..."):
+    with console.stderr().status(f"Opening {escape(bundle)} ..."):
         result = dissect(bundle, image, out=out, digit=digit)
     if result.note:
         console.stderr().print(result.note, markup=False, soft_wrap=True)
@@ -41,7 +43,9 @@ def command(
         console.print_json(result.to_dict())
         return
     shown = console.stdout()
-    shown.print(f"{result.image}: {result.prediction.digit}, {percent(result.prediction.confidence, 1)} sure")
+    shown.print(
+        f"{result.image}: {result.prediction.digit}, {percent(result.prediction.confidence, 1)} sure", markup=False
+    )
     if not result.convolutions:
         shown.print("This network has no convolutions: shown are its first layer's weights, as 28 x 28 pictures.")
-    shown.print(f"{len(result.files)} figures and the page: {result.page}", soft_wrap=True)
+    shown.print(f"{len(result.files)} figures and the page: {result.page}", soft_wrap=True, markup=False)

@@ -66,7 +66,9 @@ def command(
             )  # fmt: skip
         except KeyboardInterrupt:
             if live.begun:
-                live.console.print(f"Stopped. Go on with: inkdigits train --resume {folder or f'runs/{live.begun}'}")
+                live.console.print(
+                    f"Stopped. Go on with: inkdigits train --resume {folder or f'runs/{live.begun}'}", markup=False
+                )
             raise
     _print(bundle, as_json)
 
@@ -95,14 +97,16 @@ def _print(folder: Path, as_json: bool) -> None:
     if as_json:
         console.print_json({"bundle": str(folder), **card})
         return
+    from rich.markup import escape
+
     validation, training = card["validation"], card["training"]
-    out = console.stdout()
+    out, shown = console.stdout(), escape(str(folder))
     out.print(
-        f"[bold]{folder}[/]: {validation['accuracy']:.2%} of {card['data']['validation']:,} validation images right, "
+        f"[bold]{shown}[/]: {validation['accuracy']:.2%} of {card['data']['validation']:,} validation images right, "
         f"{card['parameters']:,} parameters, {training['seconds']:.1f} s ({training['cpu_seconds']:.1f} CPU-seconds).",
         soft_wrap=True,
     )
-    out.print(f"Next: [bold]inkdigits evaluate {folder} --report {folder}/report[/]", soft_wrap=True)
+    out.print(f"Next: [bold]inkdigits evaluate {shown} --report {shown}/report[/]", soft_wrap=True)
 
 
 class _Live:
@@ -151,7 +155,8 @@ class _Live:
                 name = recipe.architecture.name
                 live.console.print(
                     f"recipe {recipe.name}, {name}, {parameters:,} parameters, seed {recipe.seed}, "
-                    f"{recipe.epochs} epochs of {steps} steps"
+                    f"{recipe.epochs} epochs of {steps} steps",
+                    markup=False,
                 )
                 if history:
                     live.console.print(f"going on after epoch {history[-1].epoch}")

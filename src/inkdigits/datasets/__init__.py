@@ -130,7 +130,8 @@ def stratified_split(dataset: Dataset, validation: int = 5000, seed: int = SPLIT
     """
     if not 0 < validation < len(dataset):
         raise DatasetError(
-            f"Expected a validation size of 1 to {len(dataset) - 1} for {dataset.name}; got {validation}."
+            f"Expected a validation size of 1 to {len(dataset) - 1} for {dataset.name}; got {validation}. "
+            "A recipe sets it: --set validation_images=N."
         )
     counts = np.bincount(dataset.labels, minlength=10)
     exact = counts * validation / len(dataset)

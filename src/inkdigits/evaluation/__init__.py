@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from inkdigits.runtimes import Answers
 
 EVALUATION_FILE = "evaluation.json"
-_MNIST_TEST = ("mnist/test", 10_000)
+_MNIST_TEST = "1d3fb8aab0c514e2a44d766d96158ad621493ec93ef375016fe5b33f4f88d173"  # the content's SHA-256
 
 __all__ = ["EVALUATION_FILE", "Candidates", "Evaluation", "Rejected", "evaluate"]
 
@@ -77,6 +77,7 @@ class Evaluation:
         model: the model's name.
         dataset: the dataset's name.
         dataset_sha256: of the dataset's content.
+        trained_on: whether these are the images the model learned from; then this is no measure of how well it reads.
         n: images.
         errors: wrong answers among them, rejected or not.
         accuracy: share of right answers.
@@ -101,6 +102,7 @@ class Evaluation:
     model: str
     dataset: str
     dataset_sha256: str
+    trained_on: bool
     n: int
     errors: int
     accuracy: float
@@ -143,6 +145,7 @@ class Evaluation:
             "model": self.model,
             "dataset": self.dataset,
             "dataset_sha256": self.dataset_sha256,
+            "trained_on": self.trained_on,
             "n": self.n,
             "accuracy": self.accuracy,
             "errors": self.errors,
@@ -226,7 +229,7 @@ def evaluate(
         from inkdigits.evaluation.report import write_report
 
         write_report(report, result, opened)
-    if opened is not None and (data.name, len(data)) == _MNIST_TEST and not _ours(opened.folder):
+    if opened is not None and data.sha256 == _MNIST_TEST and not _ours(opened.folder):
         text = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
         files.write_atomically(opened.folder / EVALUATION_FILE, text + "\n")
     return result
@@ -271,6 +274,7 @@ def _measure(recognizer: Recognizer, data: Dataset, answers: Answers) -> Evaluat
         model=recognizer.card.name,
         dataset=data.name,
         dataset_sha256=data.sha256,
+        trained_on=data.sha256 == recognizer.card.data["sha256"],
         n=n,
         errors=n - hits,
         accuracy=hits / n,

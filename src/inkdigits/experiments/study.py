@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from typing import Any
 from inkdigits.errors import InkdigitsError, MissingExtraError, RecipeError
 from inkdigits.experiments.results import Result
 from inkdigits.experiments.sweep import Run, Sweep
-from inkdigits.files import write_atomically
+from inkdigits.files import locked, write_atomically
 
-STUDY, IDENTITY, RESULTS, LOCK = "study.db", "sweep.json", "results.csv", ".lock"
+STUDY, IDENTITY, RESULTS = "study.db", "sweep.json", "results.csv"
 _SEED = "seed"
 
 
@@ -47,7 +46,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self._optuna, self._sweep = optuna, sweep
-        self._lock = _lock(folder / LOCK)
+        self._lock = locked(folder)
         self._storage: Any = None
         try:
             self._check(folder, resume)
@@ -194,14 +193,3 @@ def differences(before: Any, after: Any, where: str = "") -> list[str]:
         for key in keys
         for name in differences(before.get(key, missing), after.get(key, missing), f"{where}.{key}".lstrip("."))
     ]
-
-
-def _lock(path: Path) -> sqlite3.Connection:
-    """Hold the folder for this process. SQLite's lock ends with the process, however that ends, on every system."""
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        raise InkdigitsError(f"Another process is at work in {path.parent}. Wait for it, or stop it") from error
-    return connection

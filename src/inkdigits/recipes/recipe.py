@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
@@ -54,8 +55,10 @@ class Optimizer(Options):
     )
     momentum: float = option(0.9, "for sgd and rmsprop", low=0, below=1)
     nesterov: bool = option(True, "look ahead, for sgd (Nesterov, 1983)")
-    beta_1: float = option(0.9, "memory of the mean gradient, for adam, adamw and lion", low=0, below=1)
-    beta_2: float = option(0.99, "memory of the squared gradient, for adam, adamw and lion", low=0, below=1)
+    beta_1: float = option(0.9, "memory of the mean gradient, for adam, adamw, lion and muon", low=0, below=1)
+    beta_2: float = option(
+        0.99, "memory of the squared gradient, for adam, adamw, lion, muon and rmsprop", low=0, below=1
+    )
     clip_norm: float | None = option(None, "longest gradient over all weights; none: no clipping", above=0)
 
     def __post_init__(self) -> None:
@@ -127,7 +130,7 @@ class Recipe(Options):
     architecture: Architecture = option()
     description: str = option("", "one paragraph: why this recipe is as it is")
     seed: int = option(0, "of the weights, the order of images, augmentation and dropout", low=0, high=2**31 - 1)
-    epochs: int = option(2, "times that training sees every image", low=1, high=100_000)
+    epochs: int = option(2, "times that training goes through the images, in whole batches", low=1, high=100_000)
     batch_size: int = option(256, "images in each step", low=1, high=65_536)
     train_images: int | None = option(None, "use only that many training images, every digit alike", low=10)
     validation_images: int = option(5000, "training images held back to choose and calibrate with", low=10)
@@ -136,6 +139,11 @@ class Recipe(Options):
     loss: Loss = option(Loss())
     averaging: Averaging = option(Averaging())
     augmentation: Augmentation = option(Augmentation())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"[\w-][\w.-]*", self.name):  # it names a folder
+            raise RecipeError(f"Expected a name of letters, digits, '.', '_' and '-'; got {self.name!r}.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,7 +72,16 @@ class Checkpoint:
             return cls(about["identity"], history, state, about["notes"])
         except FileNotFoundError as error:
             raise RecipeError(f"Expected an unfinished training at {path.parent}; there is no {path.name}.") from error
-        except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+            RuntimeError,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+        ) as error:
             raise RecipeError(f"Expected a training's checkpoint at {path}; it is damaged: {error}.") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from inkdigits.datasets import load_dataset, stratified_split
 from inkdigits.errors import MissingExtraError, RecipeError
+from inkdigits.files import locked
 from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.training.checkpoints import Checkpoint
 from inkdigits.training.observers import Observer, Observers, TensorBoard
@@ -54,6 +56,7 @@ def train(
         RecipeError: the recipe is unknown or impossible, `out` is taken, or there is nothing to resume in it.
         DivergenceError: the loss became infinite or not a number.
         DatasetError: the images cannot be had.
+        InkdigitsError: another process is training in `out`.
         MissingExtraError: Keras or TensorBoard is not installed.
     """
     _require_keras()
@@ -68,11 +71,17 @@ def train(
     )
     folder = Path(out) if out is not None else _default_folder(chosen)
     _make_room(folder, force)
-    return _run(chosen, folder, str(data or "mnist"), observer, tensorboard)
+    source = Path(data or "mnist")
+    return _run(chosen, folder, str(source.absolute() if source.exists() else source), observer, tensorboard)
 
 
 def _run(recipe: Recipe, folder: Path, data: str, observer: Observer | None, tensorboard: bool) -> Path:
-    """Fit, with a checkpoint in the folder, and turn the result into a bundle."""
+    """Fit, with a checkpoint in the folder, and turn the result into a bundle; alone in the folder."""
+    with contextlib.closing(locked(folder)):
+        return _run_alone(recipe, folder, data, observer, tensorboard)
+
+
+def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | None, tensorboard: bool) -> Path:
     from inkdigits import bundle
     from inkdigits.training.fitting import fit
 
@@ -115,7 +124,8 @@ def _make_room(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RecipeError(f"Expected a folder to write to; {folder} is a file.")
     if force:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, "model.json"):  # without its card the old model is no bundle that --resume could find
+            (folder / name).unlink(missing_ok=True)
     elif unfinished:
         raise RecipeError(
             f"{folder} holds an unfinished training. Go on with it (--resume {folder}), begin anew (--force), "
