@@ -1,8 +1,8 @@
-"""Put a trained model into the package: copy what recognizing needs into src/inkdigits/weights/<name>/.
+"""Put a trained model into the package: copy it into src/inkdigits/weights/<name>/.
 
     python benchmarks/bundle_weights.py runs/standard default
 
-The copy holds model.onnx and its card; model.keras stays out, so that the package stays small.
+The copy is the whole bundle but its evaluation: the ONNX file, the Keras network, the history and the card.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from inkdigits.bundle import CARD_FILE, ONNX_FILE, Bundle
+from inkdigits.bundle import CARD_FILE, Bundle
 from inkdigits.files import write_atomically
 from inkdigits.recognizer import WEIGHTS, load
 
 
 def bundle_weights(folder: Path, name: str, weights: Path = WEIGHTS) -> Path:
-    """Copy a bundle's ONNX graph and card to `weights / name`, whose card lists that one file; return the folder."""
+    """Copy a bundle to `weights / name`, under that name; return the folder."""
     load(folder)  # a damaged bundle stops here
     bundle = Bundle.load(folder)
-    card = dataclasses.replace(bundle.card, name=name, files={ONNX_FILE: bundle.card.files[ONNX_FILE]})
+    card = dataclasses.replace(bundle.card, name=name)
     target = weights / name
-    write_atomically(target / ONNX_FILE, bundle.read(ONNX_FILE))
+    for file in card.files:
+        write_atomically(target / file, bundle.read(file))
     write_atomically(target / CARD_FILE, card.to_json())
     load(target)
     return target

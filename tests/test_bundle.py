@@ -297,13 +297,13 @@ def test_a_save_cut_off_before_its_card_is_called_damaged(bundle: Path, monkeypa
         Bundle.load(bundle)
 
 
-def test_weights_for_the_package_hold_what_recognizing_needs_and_no_more(trained: Path, tmp_path: Path) -> None:
+def test_weights_for_the_package_are_the_bundle_under_another_name(trained: Path, tmp_path: Path) -> None:
     script = Path(__file__).parents[1] / "benchmarks" / "bundle_weights.py"
     spec = importlib.util.spec_from_file_location("bundle_weights", script)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     target = module.bundle_weights(trained, "small", tmp_path)
-    assert {path.name for path in target.iterdir()} == {"model.onnx", "model.json"}
+    assert {path.name for path in target.iterdir()} == {"model.onnx", "model.json", "model.keras", "history.csv"}
     assert load(target).card.name == "small"
     assert load(target).card.same_model(load(trained).card)

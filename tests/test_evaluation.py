@@ -19,7 +19,17 @@ from inkdigits.evaluation import EVALUATION_FILE, evaluate
 from scripted import evaluated, probabilities
 
 EVERY_KEY = [
-    *("model", "dataset", "dataset_sha256", "n", "accuracy", "errors", "confidence_interval", "confusion_matrix"),
+    *(
+        "model",
+        "dataset",
+        "dataset_sha256",
+        "trained_on",
+        "n",
+        "accuracy",
+        "errors",
+        "confidence_interval",
+        "confusion_matrix",
+    ),
     *("per_class", "average_precision", "negative_log_likelihood", "expected_calibration_error", "reliability"),
     *("coverage_curve", "rejected", "candidates", "parameters", "mistakes"),
 ]
@@ -208,3 +218,10 @@ def test_an_evaluation_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         result.accuracy = 1.0  # type: ignore[misc]
     assert inkdigits.evaluate is evaluate
+
+
+def test_scoring_the_images_a_model_learned_from_is_said(bundle: Path, mnist: Path) -> None:
+    tested = evaluate(bundle, load_dataset("mnist", "test").subset(range(50)))
+    learned = evaluate(bundle, load_dataset("mnist", "train"))
+    assert (tested.trained_on, learned.trained_on) == (False, True)
+    assert learned.to_dict()["trained_on"] is True

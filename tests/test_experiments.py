@@ -444,3 +444,9 @@ def test_the_committed_report_and_the_page_about_it_come_from_the_committed_rows
         figures = f"{100 * own.mean:.2f} % ± {100 * own.sd:.2f} | {100 * own.low:.2f} to {100 * own.high:.2f} %"
         line = next(line for line in page.splitlines() if line.startswith(f"| `{choice.labels[0]}` |"))
         assert line.endswith(f" {figures} | {behind} | {choice.cpu_seconds:.1f} |")
+
+
+def test_a_folder_with_a_trained_model_is_no_place_for_a_sweep(bundle: Path) -> None:
+    with pytest.raises(RecipeError, match="holds a training"):
+        run_sweep(parse_sweep(SWEEP), bundle)
+    assert not (bundle / "study.db").exists()

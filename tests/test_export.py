@@ -173,3 +173,11 @@ def test_exporting_prints_nothing(bundle: Path, mnist: Path, capfd: pytest.Captu
     capfd.readouterr()
     export(bundle, ["litert"])
     assert capfd.readouterr().out == ""
+
+
+def test_a_card_that_was_edited_is_not_exported(bundle: Path) -> None:
+    path = bundle / "model.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"temperature": card["temperature"] * 5}))
+    with pytest.raises(BundleError, match="edited or is damaged"):
+        export(bundle, ["litert"])

@@ -305,3 +305,9 @@ def test_the_package_root_hands_out_the_same_names() -> None:
     assert inkdigits.load is load
     assert inkdigits.Prediction is Prediction
     assert inkdigits.Recognizer is Recognizer
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "", ["default"]])
+def test_what_is_no_name_and_no_path_is_refused(wrong: Any) -> None:
+    with pytest.raises(BundleError, match="Expected a model's name"):
+        load(wrong)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from inkdigits.bundle import KERAS_FILE, ONNX_FILE, Bundle
 from inkdigits.errors import ExportError, MissingExtraError
 from inkdigits.files import sha256_of, write_atomically
+from inkdigits.recognizer import WEIGHTS, bundled, load
 
 if TYPE_CHECKING:
     from inkdigits.runtimes import Runtime
@@ -108,9 +109,9 @@ def export(
     A file that is over its tolerance is not written. What was found goes into `export.json` beside the files.
 
     Args:
-        bundle: what `train` made, or its folder.
+        bundle: what `train` made, its folder, or a bundled model's name.
         formats: some of `FORMATS`.
-        out: the folder to write to; None takes `export` inside the bundle.
+        out: the folder to write to; None takes `export` inside the bundle (`export/NAME` here for a bundled model).
 
     Returns:
         One Exported per format, in the order asked for.
@@ -126,13 +127,18 @@ def export(
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Expected formats among {', '.join(FORMATS)}. Received: {', '.join(unknown) or 'none'}.")
-    bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    folder = bundle.folder / "export" if out is None else Path(out)
+    bundled_name = isinstance(bundle, str) and bundle in bundled()
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(WEIGHTS / bundle if bundled_name else bundle)
+    load(bundle.folder)  # a card that was edited stops here
+    inside = Path("export") / bundle.card.name if bundled_name else bundle.folder / "export"
+    folder = inside if out is None else Path(out)
     model = bundle.keras_model()
     pixels = _some_images("test", PARITY_IMAGES)
     expected = KerasRuntime(model, bundle.card.temperature).answer(pixels).probabilities
-    done = [_export_one(bundle, model, name, folder, pixels, expected) for name in dict.fromkeys(formats)]
-    _record(bundle, done, folder)
+    done: list[Exported] = []
+    for name in dict.fromkeys(formats):
+        done.append(_export_one(bundle, model, name, folder, pixels, expected))
+        _record(bundle, done, folder)
     return done
 
 

@@ -212,9 +212,14 @@ def load(
         reject_threshold: the confidence, in [0, 1], below which answers are rejected; None takes the model's own.
         threads: how many CPU threads a call may use; None lets ONNX Runtime choose.
 
+    A bundle folder is checked by its SHA-256; an `.onnx` file that stands alone has nothing to be checked against but
+    its own structure.
+
     Raises:
         BundleError: there is no such model (the message lists those there are), or it is damaged, foreign or newer.
     """
+    if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path):
+        raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. Received: {name_or_path!r}.")
     if isinstance(name_or_path, str) and name_or_path in bundled():
         return _from_folder(WEIGHTS / name_or_path, reject_threshold, threads)
     path = Path(name_or_path)

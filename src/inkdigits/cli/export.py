@@ -24,7 +24,7 @@ class Format(StrEnum):
 
 
 def command(
-    bundle: Path = typer.Argument(metavar="BUNDLE", help="The folder of a trained model."),
+    bundle: str = typer.Argument(metavar="BUNDLE", help="The folder of a trained model, or a bundled model's name."),
     formats: list[Format] = typer.Option(
         [Format.ONNX, Format.LITERT], "--format", "-f", help="What to write; may be given several times."
     ),

@@ -16,8 +16,10 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """List the models that come with inkdigits and the bundles that were trained here."""
-    from inkdigits.recognizer import WEIGHTS, bundled, runs
+    from inkdigits.recognizer import RUNS, WEIGHTS, bundled, runs
 
+    if folder != RUNS and not folder.is_dir():
+        raise BundleError(f"Expected a folder of trained bundles. There is no folder {folder}.")
     rows = [_row(WEIGHTS / name, name, "bundled") for name in bundled()]
     rows += [_row(path, path.as_posix(), "trained") for path in runs(folder)]
     if as_json:
@@ -27,10 +29,11 @@ def command(
 
 
 def _row(path: Path, name: str, origin: str) -> dict[str, Any]:
-    from inkdigits.bundle import ONNX_FILE, Bundle
+    from inkdigits.bundle import ONNX_FILE
+    from inkdigits.recognizer import load
 
     try:
-        card = Bundle.load(path).card
+        card = load(path).card
         size = (path / ONNX_FILE).stat().st_size
     except (BundleError, OSError) as error:
         return {"name": name, "origin": origin, "damaged": str(error)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from inkdigits.datasets import load_dataset
-from inkdigits.errors import InkdigitsError
+from inkdigits.errors import InkdigitsError, RecipeError
 from inkdigits.experiments.report import write_report
 from inkdigits.experiments.results import Result, results_csv
 from inkdigits.experiments.study import RESULTS, Study
@@ -73,6 +73,8 @@ def run_sweep(sweep: Sweep, out: Path | str, *, resume: bool = False, watcher: W
         InkdigitsError: Another process works in `out`, or the images cannot be had.
     """
     folder, watcher = Path(out), watcher or Watcher()
+    if any((folder / name).exists() for name in ("model.json", "checkpoint.npz")):
+        raise RecipeError(f"Expected a folder for a sweep. {folder} holds a training: choose another.")
     failures: dict[Run, str] = {}
     with Study(sweep, folder, resume=resume) as study:
         results = study.finished()

@@ -178,8 +178,12 @@ def _record(
 
 def _capped(train: Dataset, limit: int | None) -> Dataset:
     """At most `limit` of the images, every digit in its proportion."""
-    if limit is None or limit >= len(train):
+    if limit is None or limit == len(train):
         return train
+    if limit > len(train):
+        raise RecipeError(
+            f"Expected train_images of at most {len(train):,}, as many as there are. Received: {limit:,}."
+        )
     return stratified_split(train, validation=limit)[1]
 
 

@@ -47,6 +47,7 @@ def create_app(
         description=schemas.DESCRIPTION,
         openapi_tags=schemas.TAGS,
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         middleware=[Middleware(SecurityHeaders)],
     )

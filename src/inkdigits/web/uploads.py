@@ -104,6 +104,8 @@ def _counted(receive: Receive, limit: int, shown: int) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > limit:
+            if message.get("more_body", False):
+                await _discard(receive, 4 * limit)  # a client that is still sending would not read the answer
             raise _too_large(shown)
         return message
 
