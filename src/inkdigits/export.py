@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from inkdigits.bundle import KERAS_FILE, ONNX_FILE, Bundle
 from inkdigits.errors import ExportError, MissingExtraError
 from inkdigits.files import sha256_of, write_atomically
-from inkdigits.recognizer import WEIGHTS, bundled, load
+from inkdigits.recognizer import WEIGHTS, load, located
 
 if TYPE_CHECKING:
     from inkdigits.runtimes import Runtime
@@ -127,10 +127,10 @@ def export(
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Expected formats among {', '.join(FORMATS)}. Received: {', '.join(unknown) or 'none'}.")
-    bundled_name = isinstance(bundle, str) and bundle in bundled()
-    bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(WEIGHTS / bundle if bundled_name else bundle)
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(located(bundle))
     load(bundle.folder)  # a card that was edited stops here
-    inside = Path("export") / bundle.card.name if bundled_name else bundle.folder / "export"
+    ours = bundle.folder.parent == WEIGHTS  # the installed package is no place for what a user exports
+    inside = Path("export") / bundle.card.name if ours else bundle.folder / "export"
     folder = inside if out is None else Path(out)
     model = bundle.keras_model()
     pixels = _some_images("test", PARITY_IMAGES)

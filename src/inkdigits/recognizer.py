@@ -220,14 +220,19 @@ def load(
     """
     if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path):
         raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. Received: {name_or_path!r}.")
-    if isinstance(name_or_path, str) and name_or_path in bundled():
-        return _from_folder(WEIGHTS / name_or_path, reject_threshold, threads)
-    path = Path(name_or_path)
+    path = located(name_or_path)
     if path.is_dir():
         return _from_folder(path, reject_threshold, threads)
     if not path.is_file():
         raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. {_what_exists(name_or_path)}")
     return _from_onnx(path, reject_threshold, threads)
+
+
+def located(name_or_path: str | os.PathLike[str]) -> Path:
+    """Where a model is: a bundled model's name gives its folder; anything else is taken for a path."""
+    if isinstance(name_or_path, str) and name_or_path in bundled():
+        return WEIGHTS / name_or_path
+    return Path(name_or_path)
 
 
 def bundled() -> tuple[str, ...]:

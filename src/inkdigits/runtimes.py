@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.calibration import softmax
 from inkdigits.errors import BundleError
 from inkdigits.preprocess import SIZE, normalize_batch
 
@@ -118,9 +119,7 @@ class KerasRuntime(_AfterNormalizing):
     def _probabilities(self, seen: Array) -> Array:
         import keras
 
-        logits = keras.ops.convert_to_numpy(self._model(seen, training=False)) / np.float32(self._temperature)
-        powers = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
+        return softmax(keras.ops.convert_to_numpy(self._model(seen, training=False)), self._temperature)
 
 
 class LiteRTRuntime(_AfterNormalizing):

@@ -20,7 +20,7 @@ from inkdigits.bundle import Bundle
 from inkdigits.datasets import Dataset, load_dataset
 from inkdigits.errors import InkdigitsError
 from inkdigits.evaluation import metrics
-from inkdigits.recognizer import WEIGHTS, Recognizer, bundled, load
+from inkdigits.recognizer import WEIGHTS, Recognizer, load, located
 
 if TYPE_CHECKING:
     from inkdigits.runtimes import Answers
@@ -241,8 +241,7 @@ def _open(bundle: str | Path | Bundle | Recognizer) -> tuple[Recognizer, Bundle 
         return bundle, None
     if isinstance(bundle, Bundle):
         return load(bundle.folder), bundle
-    recognizer = load(bundle)
-    folder = WEIGHTS / bundle if isinstance(bundle, str) and bundle in bundled() else Path(bundle)
+    recognizer, folder = load(bundle), located(bundle)
     return recognizer, Bundle.load(folder) if folder.is_dir() else None
 
 

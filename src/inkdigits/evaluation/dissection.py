@@ -15,7 +15,7 @@ from inkdigits.errors import BundleError, DatasetError, ImageError
 from inkdigits.evaluation import anatomy, figures, report
 from inkdigits.evaluation.anatomy import Drawing, Part
 from inkdigits.evaluation.words import percent
-from inkdigits.recognizer import WEIGHTS, Prediction, Recognizer, bundled, load
+from inkdigits.recognizer import Prediction, Recognizer, load, located
 
 _EXAMPLE = 0  # the test image that is looked at when none is given: a plain 7
 
@@ -98,9 +98,7 @@ def dissect(bundle: str | Path | Bundle, image: Any = None, *, out: Path, digit:
 def _open(bundle: str | Path | Bundle) -> Bundle:
     if isinstance(bundle, Bundle):
         return bundle
-    if isinstance(bundle, str) and bundle in bundled():
-        return Bundle.load(WEIGHTS / bundle)
-    path = Path(bundle)
+    path = located(bundle)
     if path.is_file():
         raise BundleError(
             f"Expected a bundle folder: opening a model up needs its Keras network. Received: the file {path}. "

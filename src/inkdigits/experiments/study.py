@@ -38,13 +38,11 @@ class Study:
                 finished runs that the sweep no longer asks for.
             InkdigitsError: Another process is at work there.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         try:
             import optuna
         except ImportError as error:
             raise MissingExtraError("optuna", "train") from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        folder.mkdir(parents=True, exist_ok=True)
         self._optuna, self._sweep = optuna, sweep
         self._lock = locked(folder)
         self._storage: Any = None
