@@ -199,3 +199,13 @@ def negative_log_likelihood(labels: NDArray[np.integer], probabilities: NDArray[
     """The mean of -ln(probability of the true digit), in nats; a probability of 0 counts as 1e-12."""
     given = probabilities[np.arange(len(labels)), np.asarray(labels, np.int64)].astype(np.float64)
     return float(-np.log(np.maximum(given, 1e-12)).mean()) if len(given) else math.nan
+
+
+def edit_distance(expected: str, answered: str) -> int:
+    """The fewest characters to change, add or remove to turn one text into the other (Levenshtein 1966)."""
+    row = list(range(len(answered) + 1))
+    for i, wanted in enumerate(expected, 1):
+        diagonal, row[0] = row[0], i
+        for j, given in enumerate(answered, 1):
+            diagonal, row[j] = row[j], min(diagonal + (wanted != given), row[j] + 1, row[j - 1] + 1)
+    return row[-1]

@@ -1,0 +1,296 @@
+"""How well inkdigits, Tesseract and RapidOCR read labelled pictures of the real world, side by side.
+
+    python benchmarks/realworld.py DIR --engines inkdigits,tesseract --limit 100
+
+DIR holds `.npz` files and folders of pictures, as `benchmarks/pictures.py` describes them. Printed is a table; the rows
+are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
+wrong. Pictures whose label is in doubt are left out. With `--limit` each set is a sample, the same for every engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import math
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from engines import ENGINES, Answer, Engine, MissingEngineError, versions
+from inkdigits.bundle import hardware
+from inkdigits.evaluation import metrics
+from pictures import PictureSet, find, load
+
+RESULTS = Path(__file__).parent / "results" / "realworld.csv"
+SEED = 20261122
+KEPT = 0.99  # of the digits, at the threshold that is tried on what is no digit
+# Whole single digits by pen and mouse, without neighbors: what non-digits are told apart from, where they are there.
+POSITIVES = ("canvas_digits", "hwd1000", "single_digit_photos_dev", "whtt_mouse_digits")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure of one engine on one set.
+
+    Attributes:
+        metric: what it is.
+        value: the figure.
+        n: how many it is a share of: pictures; digits for a character error rate; numbers for those found.
+    """
+
+    metric: str
+    value: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an engine answered on a set, and what it took."""
+
+    pictures: PictureSet
+    answers: tuple[Answer, ...]
+    cpu_seconds: float
+
+
+def digits_of(text: str) -> str:
+    """The digits of a text in its order, without anything else."""
+    return re.sub("[^0-9]", "", text)
+
+
+def scores(result: Result, positives: Sequence[Result]) -> list[Score]:
+    """Every figure of an engine on a set.
+
+    Args:
+        result: of the set.
+        positives: its results on the digits that non-digits are compared with.
+    """
+    kind = result.pictures.kind
+    if kind == "digit":
+        return _digit_scores(result)
+    if kind == "other":
+        return _rejection_scores(result, positives)
+    return _text_scores(result)
+
+
+def _digit_scores(result: Result) -> list[Score]:
+    labels, groups = result.pictures.labels, result.pictures.groups
+    right = np.array([answer.text == label for answer, label in zip(result.answers, labels, strict=True)])
+    refused = np.array([answer.refused for answer in result.answers])
+    found = [_share("accuracy", right), _share("refused", refused)]
+    if refused.any() and not refused.all():
+        found.append(_share("accuracy of the others", right[~refused]))
+    if groups:
+        names = np.array(groups)
+        each = [_share(f"accuracy: {name}", right[names == name]) for name in dict.fromkeys(groups)]
+        worst = min(each, key=lambda score: score.value)
+        found.append(Score("accuracy, worst group", worst.value, worst.n))
+        found += each
+    return found
+
+
+def _text_scores(result: Result) -> list[Score]:
+    pairs = [
+        (digits_of(label), digits_of(answer.text))
+        for label, answer in zip(result.pictures.labels, result.answers, strict=True)
+    ]
+    exact = np.array([expected == answered for expected, answered in pairs])
+    found = [_share("exact match", exact), _error_rate("character error rate", pairs)]
+    if result.pictures.kind == "page":
+        found.append(_recall(result))
+        names = result.pictures.names
+        found += [_error_rate(f"character error rate: {name}", [pair]) for name, pair in zip(names, pairs, strict=True)]
+    return found
+
+
+def _error_rate(metric: str, pairs: Iterable[tuple[str, str]]) -> Score:
+    known = list(pairs)
+    count = sum(len(expected) for expected, _ in known)
+    return Score(metric, sum(metrics.edit_distance(*pair) for pair in known) / count, count)
+
+
+def _recall(result: Result) -> Score:
+    """The share of the numbers on each page that were read as such, wherever they were found on it."""
+    found = total = 0
+    for label, answer in zip(result.pictures.labels, result.answers, strict=True):
+        wanted = Counter(digits_of(number) for number in label.split())
+        found += (wanted & Counter(answer.text.split())).total()
+        total += wanted.total()
+    return Score("numbers found", found / total, total)
+
+
+def _rejection_scores(result: Result, positives: Sequence[Result]) -> list[Score]:
+    found = [_share("refused", np.array([answer.refused for answer in result.answers]))]
+    others = np.array([answer.confidence for answer in result.answers])
+    digits = np.array([answer.confidence for each in positives for answer in each.answers])
+    if not len(digits) or np.isnan(others).any() or np.isnan(digits).any():
+        return found
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.repeat([True, False], [len(digits), len(others)])
+    area = float(roc_auc_score(truth, np.concatenate([digits, others])))
+    threshold = np.sort(digits)[math.floor((1 - KEPT) * len(digits))]
+    found.append(_share(f"refused when {KEPT:.0%} of digits are kept", others < threshold))
+    found.append(Score("AUROC against digits", area, len(others)))
+    return found
+
+
+def _share(metric: str, hits: np.ndarray) -> Score:
+    return Score(metric, float(hits.mean()), len(hits))
+
+
+def measured(engine: Engine, sets: Sequence[PictureSet], progress: Progress) -> list[Result]:
+    """Let an engine answer every set."""
+    results = []
+    for pictures in sets:
+        task = progress.add_task(f"{engine.name}: {pictures.name}", total=len(pictures))
+        before, answers = engine.cpu_seconds(), []
+        for answer in engine.answers(pictures.pictures, pictures.kind):
+            answers.append(answer)
+            progress.advance(task)
+        progress.remove_task(task)
+        results.append(Result(pictures, tuple(answers), engine.cpu_seconds() - before))
+    return results
+
+
+def rows(engine: Engine, results: Sequence[Result], wanted: Sequence[str]) -> list[dict[str, object]]:
+    """The rows of the CSV for one engine."""
+    named = {result.pictures.name for result in results} & set(POSITIVES)
+    positives = [
+        result
+        for result in results
+        if result.pictures.kind == "digit" and not result.pictures.corrupted
+        if not named or result.pictures.name in named
+    ]
+    machine = hardware()
+    return [
+        {
+            "set": result.pictures.name,
+            "engine": engine.name,
+            "version": engine.version,
+            "n": score.n,
+            "pictures": len(result.pictures),
+            "of": result.pictures.total,
+            "metric": score.metric,
+            "value": f"{score.value:.4f}",
+            "cpu_seconds": f"{result.cpu_seconds:.2f}",
+            "hardware": f"{machine['processor']}, {machine['cores']} cores",
+            "versions": versions(),
+            "date": datetime.date.today().isoformat(),
+        }
+        for result in results
+        if result.pictures.name in wanted
+        for score in scores(result, positives)
+    ]
+
+
+def append(path: Path, found: Sequence[dict[str, object]]) -> None:
+    """Add rows to a CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerows(found)
+
+
+def table(found: Sequence[dict[str, object]]) -> Table:
+    """The rows with the engines side by side."""
+    engines = list(dict.fromkeys(str(row["engine"]) for row in found))
+    shown = Table("set", "figure", *engines, "n")
+    for name in dict.fromkeys(str(row["set"]) for row in found):
+        mine = [row for row in found if row["set"] == name]
+        cost = {row["engine"]: 1000 * float(str(row["cpu_seconds"])) / int(str(row["pictures"])) for row in mine}
+        shown.add_section()
+        shown.add_row(name, "CPU milliseconds per picture", *(f"{cost[each]:.1f}" for each in engines), "")
+        for metric in dict.fromkeys(str(row["metric"]) for row in mine):
+            values = {row["engine"]: row for row in mine if row["metric"] == metric}
+            counts = dict.fromkeys(str(row["n"]) for row in values.values())
+            figures = (str(values[each]["value"]) if each in values else "" for each in engines)
+            shown.add_row("", metric, *figures, ", ".join(counts))
+    return shown
+
+
+def mistakes(engine: Engine, results: Sequence[Result]) -> Iterator[str]:
+    """A line for every picture that was not read as its label says; layout does not count."""
+    for result in results:
+        pictures = result.pictures
+        for name, label, answer in zip(pictures.names, pictures.labels, result.answers, strict=True):
+            wrong = not answer.refused if pictures.kind == "other" else digits_of(label) != digits_of(answer.text)
+            if wrong:
+                sure = "" if math.isnan(answer.confidence) else f" ({answer.confidence:.3f})"
+                yield f"{engine.name}\t{pictures.name}\t{name}\t{label!r} read as {answer.text!r}{sure}"
+
+
+def started(names: Iterable[str], model: str, say: Console) -> list[Engine]:
+    """The engines that are installed; those that are not are named."""
+    there: list[Engine] = []
+    for name in names:
+        try:
+            there.append(ENGINES[name](model) if name == "inkdigits" else ENGINES[name]())
+        except MissingEngineError as error:
+            say.print(f"Left out: {error}", markup=False, soft_wrap=True)
+    return there
+
+
+def main() -> None:
+    """Run as a command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--model", default="default", help="a model's name, a bundle folder or an .onnx file")
+    parser.add_argument("--engines", default="inkdigits", help=f"separated by commas, of: {', '.join(ENGINES)}")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="sets to measure; all of them when left out")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="CSV")
+    parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")
+    parser.add_argument("--dry", action="store_true", help="append nothing to the CSV")
+    given = parser.parse_args()
+    say = Console(stderr=True, highlight=False)
+    names = given.engines.split(",")
+    if unknown := [name for name in names if name not in ENGINES]:
+        parser.error(f"Expected engines of {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
+    there = dict(find(given.folder))
+    if missing := [name for name in given.only or () if name not in there]:
+        parser.error(f"Expected sets of {', '.join(there)}. Received: {', '.join(missing)}.")
+
+    sets = [part for name in given.only or there for part in load(name, there[name])]
+    wanted = [part.name for part in sets]
+    if any(part.kind == "other" for part in sets):
+        sets += [part for name in POSITIVES if name in there and name not in wanted for part in load(name, there[name])]
+    for part in sets:
+        if part.unsure:
+            say.print(f"{part.name}: {part.unsure} left out, their labels are in doubt", markup=False)
+    sets = [part.sample(given.limit, SEED) for part in sets]
+
+    found: list[dict[str, object]] = []
+    wrong: list[str] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=say, transient=True) as progress:
+        for engine in started(names, given.model, say):
+            results = measured(engine, sets, progress)
+            found += rows(engine, results, wanted)
+            wrong += mistakes(engine, results) if given.mistakes else ()
+    if not found:
+        sys.exit("Nothing was measured.")
+    for line in wrong:
+        print(line)
+    Console(highlight=False).print(table(found))
+    if any(part.kind == "other" for part in sets):
+        names = [part.name for part in sets if part.kind == "digit" and not part.corrupted]
+        named = [name for name in names if name in POSITIVES] or names
+        say.print(f"The digits that non-digits are compared with: {', '.join(named)}", markup=False)
+    if not given.dry:
+        append(given.results, found)
+
+
+if __name__ == "__main__":
+    main()
