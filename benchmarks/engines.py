@@ -1,7 +1,7 @@
 """Programs that read digits, behind one method: inkdigits, Tesseract and RapidOCR.
 
 Every engine gets the same pictures and is told what to expect of them: a digit, a string of digits, or a page. Before
-the two engines for printed text see a picture it is made as they like it: dark on light, at least 48 pixels high, with
+the two engines for printed text see a picture it is made as they like it: dark on light, at least 28 pixels high, with
 a margin. Only the digits of what they say count.
 """
 
@@ -29,7 +29,7 @@ RAPIDOCR_VARIABLE = "RAPIDOCR_PYTHON"
 _WORKER = Path(__file__).parent / "rapidocr_worker.py"
 _PATIENCE = 120  # seconds that Tesseract may take for one picture
 _PAGE_MODES = {"digit": "10", "string": "7", "page": "6", "other": "10"}  # Tesseract's --psm
-_HEIGHT, _MARGIN = 48, 16  # pixels
+_HEIGHT, _MARGIN = 28, 10  # pixels
 _CHUNK = 256  # pictures given to inkdigits at a time
 
 

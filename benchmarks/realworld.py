@@ -13,7 +13,6 @@ import argparse
 import csv
 import datetime
 import math
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +27,7 @@ from rich.table import Table
 from engines import ENGINES, Answer, Engine, MissingEngineError, versions
 from inkdigits.bundle import hardware
 from inkdigits.evaluation import metrics
+from inkdigits.evaluation.texts import digits_of
 from pictures import PictureSet, find, load
 
 RESULTS = Path(__file__).parent / "results" / "realworld.csv"
@@ -59,11 +59,6 @@ class Result:
     pictures: PictureSet
     answers: tuple[Answer, ...]
     cpu_seconds: float
-
-
-def digits_of(text: str) -> str:
-    """The digits of a text in its order, without anything else."""
-    return re.sub("[^0-9]", "", text)
 
 
 def scores(result: Result, positives: Sequence[Result]) -> list[Score]:

@@ -186,3 +186,23 @@ def test_metrics_take_the_types_that_come_from_a_model() -> None:
     assert metrics.negative_log_likelihood(small, single) == pytest.approx(
         metrics.negative_log_likelihood(labels, probabilities), rel=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("expected", "answered", "distance"),
+    [
+        *(("", "", 0), ("123", "", 3), ("", "12", 2), ("2250", "2250", 0), ("115", "175", 1)),
+        *(("123", "23", 1), ("12", "123", 1), ("1234", "4321", 4), ("0123456", "1234560", 2)),
+    ],
+)
+def test_the_edit_distance_by_hand(expected: str, answered: str, distance: int) -> None:
+    assert metrics.edit_distance(expected, answered) == distance
+
+
+@calm
+@given(*[st.text("012", max_size=8)] * 3)
+def test_the_edit_distance_is_a_distance(a: str, b: str, c: str) -> None:
+    assert metrics.edit_distance(a, b) == metrics.edit_distance(b, a)
+    assert abs(len(a) - len(b)) <= metrics.edit_distance(a, b) <= max(len(a), len(b))
+    assert (metrics.edit_distance(a, b) == 0) == (a == b)
+    assert metrics.edit_distance(a, c) <= metrics.edit_distance(a, b) + metrics.edit_distance(b, c)

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from inkdigits.evaluation import Evaluation
+    from inkdigits.evaluation.texts import TextEvaluation
 
 _PAIRS = 10  # confusions listed in the terminal
+_WORST = 10  # pictures listed in the terminal
 
 
 def command(
@@ -23,32 +25,35 @@ def command(
     ],
     dataset: Annotated[
         str,
-        typer.Option(metavar="NAME|FOLDER", help="mnist (its test images), or a folder or file of labelled digits."),
+        typer.Option(metavar="NAME|FOLDER", help="mnist (its test images), or a folder or file of labelled pictures."),
     ] = "mnist",
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the report there, as one self-contained index.html.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as one JSON document.")] = False,
 ) -> None:
-    """Measure a model on labelled digits.
+    """Measure a model on labelled pictures.
 
-    Scored is what `classify` answers. A bundle folder measured on all of MNIST's test images keeps the result in its
+    Scored is what `classify` answers of pictures of one digit, and what `read` answers of pictures whose labels (in
+    labels.csv) have several. A bundle folder measured on all of MNIST's test images keeps the result in its
     evaluation.json.
     """
     from rich.markup import escape
 
-    from inkdigits.evaluation import evaluate
+    from inkdigits.evaluation import Evaluation, evaluate
 
     with console.stderr().status(f"Evaluating {escape(bundle)} on {escape(dataset)} ..."):
         result = evaluate(bundle, dataset, report=report)
-    if result.trained_on:
+    if isinstance(result, Evaluation) and result.trained_on:
         console.stderr().print(
             "Careful: the model learned from these very images, so this does not tell how well it reads others."
         )
     if as_json:
         console.print_json(result.to_dict())
-    else:
+    elif isinstance(result, Evaluation):
         _show(result)
+    else:
+        _show_texts(result)
     if report is not None:
         console.stderr().print(f"Report: {report / 'index.html'}", soft_wrap=True, markup=False)
 
@@ -67,6 +72,51 @@ def _show(result: Evaluation) -> None:
     )
     out.print(_per_class(result))
     out.print(_more(result))
+
+
+def _show_texts(result: TextEvaluation) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from inkdigits.evaluation.words import percent
+
+    out, rejected = console.stdout(), result.rejected
+    low, high = (percent(end) for end in result.confidence_interval)
+    few, many = (percent(end) for end in result.character_error_interval)
+    right = result.n - result.errors
+    out.print(
+        f"[bold]{percent(result.accuracy)}[/bold] of {escape(result.dataset)} read exactly by {escape(result.model)} "
+        f"({right:,} of {result.n:,} pictures; 95 % interval {low} to {high})\n"
+    )
+    table = Table.grid(padding=(0, 3))
+    table.add_column(no_wrap=True)
+    table.add_row("Digits right", f"in {percent(result.accuracy_of_digits)} of the pictures, however they are grouped")
+    table.add_row(
+        "Character error rate",
+        f"{percent(result.character_error_rate)} ({result.character_errors:,} of {result.characters:,}; "
+        f"95 % interval {few} to {many})",
+    )
+    table.add_row(
+        "Rejected",
+        f"{rejected.count:,} ({percent(rejected.share)}), with {rejected.errors:,} of the {result.errors:,} "
+        f"mistakes; of the rest {percent(rejected.accuracy_of_accepted)} are right",
+    )
+    out.print(table)
+    if result.errors:
+        out.print(_worst(result))
+
+
+def _worst(result: TextEvaluation) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("Worst pictures", "Label", "Read", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index in result.mistakes[:_WORST]:
+        table.add_row(escape(result.paths[index]), result.labels[index], result.answers[index])
+    if len(result.mistakes) > _WORST:
+        table.add_row(f"and {len(result.mistakes) - _WORST:,} more", "", "")
+    return table
 
 
 def _more(result: Evaluation) -> Table:

@@ -1,7 +1,8 @@
-"""Measuring a model: `evaluate` it on labelled digits, get an `Evaluation`, and a report to read if wanted.
+"""Measuring a model: `evaluate` it on labelled pictures, get an `Evaluation`, and a report to read if wanted.
 
 What is scored is exactly what `Recognizer.classify` answers: the deployed graph with its own preprocessing and
-calibration, not the network alone.
+calibration, not the network alone. Pictures labelled with numbers or pages of them are scored by what
+`Recognizer.read` answers, in a `TextEvaluation`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 from inkdigits import files
 from inkdigits.bundle import Bundle
 from inkdigits.datasets import Dataset, load_dataset
+from inkdigits.datasets.texts import load_texts
 from inkdigits.errors import InkdigitsError
 from inkdigits.evaluation import metrics
 from inkdigits.recognizer import WEIGHTS, Recognizer, load, located
 
 if TYPE_CHECKING:
+    from inkdigits.evaluation.texts import TextEvaluation
     from inkdigits.runtimes import Answers
 
 EVALUATION_FILE = "evaluation.json"
@@ -48,6 +51,22 @@ class Rejected:
     share: float
     errors: int
     accuracy_of_accepted: float
+
+    @classmethod
+    def of(cls, threshold: float, refused: NDArray[np.bool_], correct: NDArray[np.bool_]) -> Rejected:
+        """From which of N > 0 answers were refused, and which were right, both (N,)."""
+        accepted = correct[~refused]
+        return cls(
+            threshold=float(threshold),
+            count=int(refused.sum()),
+            share=float(refused.mean()),
+            errors=int((refused & ~correct).sum()),
+            accuracy_of_accepted=float(accepted.mean()) if len(accepted) else math.nan,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values; what is not known (nan) becomes None."""
+        return asdict(self) | {"accuracy_of_accepted": _known(self.accuracy_of_accepted)}
 
 
 @dataclass(frozen=True)
@@ -164,10 +183,7 @@ class Evaluation:
                 dict(zip(("coverage", "accuracy", "threshold"), self.coverage.at(share), strict=True))
                 for share in metrics.COVERAGES
             ],
-            "rejected": {
-                **asdict(self.rejected),
-                "accuracy_of_accepted": _known(self.rejected.accuracy_of_accepted),
-            },
+            "rejected": self.rejected.to_dict(),
             "candidates": asdict(self.candidates) | {"sizes": list(self.candidates.sizes)},
             "parameters": self.parameters,
             "mistakes": [self._mistake(int(index)) for index in self.mistakes],
@@ -197,21 +213,39 @@ class Evaluation:
         return row | ({"path": self.paths[index]} if self.paths else {})
 
 
+@overload
+def evaluate(
+    bundle: str | Path | Bundle | Recognizer,
+    dataset: Dataset | Literal["mnist"] = "mnist",
+    *,
+    report: Path | None = None,
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    bundle: str | Path | Bundle | Recognizer, dataset: str | Path | Dataset, *, report: Path | None = None
+) -> Evaluation | TextEvaluation: ...
+
+
 def evaluate(
     bundle: str | Path | Bundle | Recognizer,
     dataset: str | Path | Dataset = "mnist",
     *,
     report: Path | None = None,
-) -> Evaluation:
-    """Measure a model on labelled digits.
+) -> Evaluation | TextEvaluation:
+    """Measure a model on labelled pictures.
 
     A bundle folder that was measured on all of MNIST's test images keeps the result in its `evaluation.json`.
 
     Args:
         bundle: a bundled model's name, a bundle folder, an `.onnx` file, or what was loaded from one.
         dataset: "mnist" (its test images), a folder or file of your own, or a Dataset. The pictures of a folder are
-            answered from their files, as `classify` does.
+            answered from their files, as `classify` does, or as `read` does when their labels have several digits.
         report: a folder to write the report into, as one self-contained `index.html`; made when missing.
+
+    Returns:
+        An Evaluation; for labels of several digits a TextEvaluation.
 
     Raises:
         BundleError: the model cannot be loaded.
@@ -220,6 +254,10 @@ def evaluate(
         MissingExtraError: a report is wanted and the `train` extra is not installed.
     """
     recognizer, opened = _open(bundle)
+    if not isinstance(dataset, Dataset) and (texts := load_texts(Path(dataset).expanduser())) is not None:
+        from inkdigits.evaluation.texts import evaluate_texts
+
+        return evaluate_texts(recognizer, texts, report=report)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, "test")
     if not len(data):
         raise InkdigitsError(f"Expected labelled digits to measure on. Received: {data.name}, which is empty.")
@@ -285,7 +323,7 @@ def _measure(recognizer: Recognizer, data: Dataset, answers: Answers) -> Evaluat
         negative_log_likelihood=metrics.negative_log_likelihood(data.labels, probabilities),
         reliability=metrics.reliability(confidences, correct),
         coverage=metrics.coverage_curve(confidences, correct),
-        rejected=_rejected(recognizer.reject_threshold, refused, correct),
+        rejected=Rejected.of(recognizer.reject_threshold, refused, correct),
         candidates=_candidates(recognizer, data.labels, probabilities),
         parameters=recognizer.card.parameters,
         labels=data.labels,
@@ -293,17 +331,6 @@ def _measure(recognizer: Recognizer, data: Dataset, answers: Answers) -> Evaluat
         seen=answers.seen,
         is_rejected=refused,
         paths=data.paths,
-    )
-
-
-def _rejected(threshold: float, refused: NDArray[np.bool_], correct: NDArray[np.bool_]) -> Rejected:
-    accepted = correct[~refused]
-    return Rejected(
-        threshold=float(threshold),
-        count=int(refused.sum()),
-        share=float(refused.mean()),
-        errors=int((refused & ~correct).sum()),
-        accuracy_of_accepted=float(accepted.mean()) if len(accepted) else math.nan,
     )
 
 
