@@ -284,12 +284,19 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
         (["--set", "epochs"], "KEY=VALUE"),
         (["--resume", str(tmp_path), "--epochs", "3"], "--epochs"),
         (["--resume", str(tmp_path), "--recipe", "standard"], "--recipe"),
+        (["--set", "optimizer.learning_rate=-1"], "learning_rate"),
+        (["--set", "optimiser.name=sgd"], "optimizer"),
+        (["--epochs", "0"], "epochs"),
+        (["--seed", "-1"], "seed"),
     ]:
         result = runner.invoke(app, ["train", *arguments])
         assert result.exit_code == 2
         assert message in result.stderr
     result = runner.invoke(app, ["train", "--recipe", "quik"])
     assert isinstance(result.exception, RecipeError)
+    (tmp_path / "mine.toml").write_text("epochs = 0")
+    result = runner.invoke(app, ["train", "--recipe", str(tmp_path / "mine.toml")])
+    assert isinstance(result.exception, RecipeError)  # the file is wrong, not the usage
 
 
 def test_the_command_lists_what_there_is() -> None:

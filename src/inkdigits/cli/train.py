@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from inkdigits.cli import console
+from inkdigits.errors import RecipeError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,22 +47,22 @@ def command(
     if listing:
         _list(as_json)
         return
-    chosen: dict[str, Any] = {"recipe": recipe, "seed": seed, "epochs": epochs, "data": data}
     folder = resume or out
     if resume is not None:
-        given = [name for name, value in (chosen | {"out": out}).items() if value not in (None, "quick")]
+        chosen = {"recipe": recipe, "seed": seed, "epochs": epochs, "data": data, "out": out}
+        given = [name for name, value in chosen.items() if value not in (None, "quick")]
         given += (["set"] if overrides else []) + (["force"] if force else [])
         if given:
             names = ", ".join(f"--{name}" for name in given)
             raise typer.BadParameter(f"goes with no {names}: they stay as they began", param_hint="--resume")
-    settings = _settings(overrides)
+    plan = _plan(recipe, _settings(overrides), seed=seed, epochs=epochs)
 
     from inkdigits.training import train
 
     with _Live() as live:
         try:
             bundle = train(
-                **chosen, out=folder, overrides=settings, resume=resume is not None, force=force,
+                plan, out=folder, data=data, resume=resume is not None, force=force,
                 tensorboard=tensorboard, observer=live.observer,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -71,6 +72,17 @@ def command(
                 )
             raise
     _print(bundle, as_json)
+
+
+def _plan(name: str, settings: dict[str, Any], **others: int | None) -> Recipe:
+    """The recipe, with what flags change in it. A wrong value of a flag is wrong usage; one in a file is not."""
+    from inkdigits.recipes import load_recipe
+
+    recipe = load_recipe(name)
+    try:
+        return recipe.with_overrides(settings | {key: value for key, value in others.items() if value is not None})
+    except RecipeError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, Any]:
