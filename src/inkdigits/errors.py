@@ -11,6 +11,10 @@ class ImageError(InkdigitsError):
     """Something given as an image cannot be read as one, or is over a limit."""
 
 
+class ImageSizeError(ImageError):
+    """An image, or a document, has more bytes, pixels or pages than are read."""
+
+
 class DatasetError(InkdigitsError):
     """A dataset cannot be found, fetched or trusted."""
 
