@@ -118,10 +118,13 @@ def test_blank_picture_is_answered_with_a_reason(client: httpx.Client) -> None:
 def test_health_and_models(client: httpx.Client, recognizer: Any) -> None:
     name = recognizer.card.name
     assert client.get("/healthz").json() == {"status": "ok", "version": inkdigits.__version__, "model": name}
+    for path in ("/healthz", "/v1/models"):
+        assert client.head(path).status_code == 200
+        assert client.head(path).content == b""
     answer = client.get("/v1/models").json()
     [model] = answer["models"]
     assert model["name"] == name and model["parameters"] == recognizer.card.parameters
-    assert answer["limits"] == {"max_bytes": Limits().max_bytes, "max_pixels": 64_000_000}
+    assert answer["limits"] == {"max_bytes": Limits().max_bytes, "max_pixels": 24_000_000}
 
 
 def test_the_model_is_loaded_once_when_the_application_is_made(monkeypatch: Any, recognizer: Any) -> None:
@@ -226,9 +229,18 @@ def test_an_endless_body_is_cut_off_early(recognizer: Any) -> None:
 
 
 def test_too_many_pixels(client: httpx.Client) -> None:
-    header = io.BytesIO()
-    Image.new("1", (9_000, 9_000)).save(header, "PNG")
-    assert "pixels" in refused(client.post("/v1/classify", content=header.getvalue()), problems.UNREADABLE)["detail"]
+    for side in (5_000, 9_000):  # more than the service takes, more than the library does
+        image = io.BytesIO()
+        Image.new("1", (side, side)).save(image, "PNG")
+        problem = refused(client.post("/v1/classify", content=image.getvalue()), problems.TOO_MANY_PIXELS)
+        assert "at most 24,000,000 pixels" in problem["detail"]
+
+
+def test_the_limit_of_pixels_is_a_setting(recognizer: Any) -> None:
+    with serving(create_app(recognizer, limits=Limits(max_pixels=100))) as address:
+        assert httpx.get(f"{address}/v1/models").json()["limits"]["max_pixels"] == 100
+        for path in PATHS:
+            refused(httpx.post(f"{address}{path}", content=SEVEN), problems.TOO_MANY_PIXELS)
 
 
 def test_a_slow_upload_is_given_up(recognizer: Any) -> None:

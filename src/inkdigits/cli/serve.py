@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from inkdigits.errors import InkdigitsError, MissingExtraError
-from inkdigits.web import MAX_BYTES
+from inkdigits.web import MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
     import uvicorn
@@ -30,6 +30,9 @@ def command(
     max_bytes: int = typer.Option(
         MAX_BYTES, "--max-bytes", min=1024, help="The largest picture that is accepted, in bytes."
     ),
+    max_pixels: int = typer.Option(
+        MAX_PIXELS, "--max-pixels", min=1024, help="The largest picture that is accepted, in pixels."
+    ),
 ) -> None:
     """Open a page to draw digits on, and an HTTP service, on this machine."""
     try:
@@ -41,7 +44,7 @@ def command(
     from inkdigits.web.uploads import Limits
 
     with _listen(host, port) as listening:
-        app = create_app(model=model, limits=Limits(max_bytes=max_bytes))
+        app = create_app(model=model, limits=Limits(max_bytes=max_bytes, max_pixels=max_pixels))
         server = server_of(app)
         url = _url(host, listening.getsockname()[1])
         _announce(url, host)

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from inkdigits.errors import ImageError
+from inkdigits.errors import ImageError, ImageSizeError
 from inkdigits.web.headers import HEADERS
 
 MEDIA_TYPE = "application/problem+json"
@@ -46,6 +46,7 @@ TOO_SLOW = Kind("upload-too-slow", 408, "The upload took too long", "Send a smal
 TOO_LARGE = Kind(
     "picture-too-large", 413, "The picture has too many bytes", "Scale the picture down, or save it as JPEG."
 )
+TOO_MANY_PIXELS = Kind("too-many-pixels", 413, "The picture has too many pixels", "Scale the picture down.")
 WRONG_TYPE = Kind(
     "unsupported-media-type",
     415,
@@ -67,6 +68,7 @@ KINDS = (
     CUT_SHORT,
     TOO_SLOW,
     TOO_LARGE,
+    TOO_MANY_PIXELS,
     WRONG_TYPE,
     NO_PICTURE,
     UNREADABLE,
@@ -99,7 +101,7 @@ def install(app: FastAPI) -> None:
         return response(request, error.kind, error.detail, error.headers)
 
     def unreadable(request: Request, error: Exception) -> Response:
-        return response(request, UNREADABLE, str(error))
+        return response(request, TOO_MANY_PIXELS if isinstance(error, ImageSizeError) else UNREADABLE, str(error))
 
     def failed(request: Request, _error: Exception) -> Response:
         return response(request, FAILED, f"{request.method} {request.url.path} failed. {FAILED.advice}")

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from numpy.typing import NDArray
 from starlette.middleware import Middleware
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -67,18 +69,21 @@ class _Desk:
         self._threads = ThreadPoolExecutor(limits.workers, "inkdigits")
         self._inside = 0
 
-    async def answer(self, request: Request, work: Callable[[bytes], dict[str, Any]]) -> Response:
-        """Take the picture out of a request, let `work` look at it, and answer with what it says."""
+    async def answer(self, request: Request, work: Callable[[NDArray[np.uint8]], dict[str, Any]]) -> Response:
+        """Take the picture out of a request, let `work` look at its pixels, and answer with what it says."""
         if self._inside >= self._limits.waiting:
             detail = f"{self._inside} pictures are waiting already. Try again in a second."
             raise problems.Refusal(problems.TOO_BUSY, detail, {"Retry-After": "1"})
         self._inside += 1
         try:
             picture = await picture_of(request, self._limits)
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, work, picture)
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._look, picture, work)
         finally:
             self._inside -= 1
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    def _look(self, picture: bytes, work: Callable[[NDArray[np.uint8]], dict[str, Any]]) -> dict[str, Any]:
+        return work(images.to_pixels(picture, name="the picture sent", max_pixels=self._limits.max_pixels))
 
 
 def _recognizing(app: FastAPI, recognizer: Recognizer, limits: Limits) -> None:
@@ -97,12 +102,12 @@ def _recognizing(app: FastAPI, recognizer: Recognizer, limits: Limits) -> None:
     @app.post("/v1/classify", summary="Recognize one digit", **shared("/v1/classify", schemas.Prediction))
     async def classify(request: Request) -> Response:
         """The picture shows one digit. A picture without ink is answered too: `rejected`, with the reason."""
-        return await desk.answer(request, lambda picture: recognizer.classify(picture)[0].to_dict())
+        return await desk.answer(request, lambda pixels: recognizer.classify(pixels)[0].to_dict())
 
     @app.post("/v1/read", summary="Read a whole picture", **shared("/v1/read", schemas.Reading))
     async def read(request: Request) -> Response:
         """The picture shows writing; every digit comes with its place."""
-        return await desk.answer(request, lambda picture: recognizer.read(picture).to_dict())
+        return await desk.answer(request, lambda pixels: recognizer.read(pixels).to_dict())
 
 
 def _telling(app: FastAPI, recognizer: Recognizer, limits: Limits) -> None:
@@ -114,7 +119,7 @@ def _telling(app: FastAPI, recognizer: Recognizer, limits: Limits) -> None:
         reject_threshold=recognizer.reject_threshold,
         sha256=card.files.get("model.onnx"),
     )
-    shown = schemas.LimitsShown(max_bytes=limits.max_bytes, max_pixels=images.MAX_PIXELS)
+    shown = schemas.LimitsShown(max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
 
     def extra(path: str) -> dict[str, Any]:
         return {"x-examples": schemas.examples(path, picture=False)}
@@ -128,6 +133,9 @@ def _telling(app: FastAPI, recognizer: Recognizer, limits: Limits) -> None:
     async def health() -> schemas.Health:
         """Answers once the model is loaded."""
         return schemas.Health(status="ok", version=inkdigits.__version__, model=served.name)
+
+    for path, told in (("/v1/models", models), ("/healthz", health)):  # the same without a body, as for the pages
+        app.add_api_route(path, told, methods=["HEAD"], include_in_schema=False)
 
 
 def _showing(app: FastAPI) -> None:

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from inkdigits.web import MAX_BYTES, problems
+from inkdigits.web import MAX_BYTES, MAX_PIXELS, problems
 from inkdigits.web.problems import Refusal
 
 _FORM_OVERHEAD = 64 * 2**10
@@ -23,12 +23,14 @@ class Limits:
 
     Attributes:
         max_bytes: of one picture file.
+        max_pixels: of one picture, width times height; small files may hold large pictures.
         upload_seconds: for one request's body to arrive.
         workers: pictures that are looked at at the same time.
         waiting: requests that may be in the house at once, those being looked at included; more are told to come back.
     """
 
     max_bytes: int = MAX_BYTES
+    max_pixels: int = MAX_PIXELS
     upload_seconds: float = 60.0
     workers: int = 2
     waiting: int = 32
