@@ -213,6 +213,21 @@ def test_perfect_answers_leave_no_mistakes() -> None:
     assert document["average_precision"]["micro"] == pytest.approx(1.0)
 
 
+def test_the_terminal_shows_what_each_threshold_would_do(capsys: pytest.CaptureFixture[str]) -> None:
+    from inkdigits.cli.evaluate import _show
+
+    # 20 images; the two least confident are wrong, and the model's own threshold of 0.6 rejects the last one.
+    answers = probabilities([(1, 0.99 - i / 1000) for i in range(18)] + [(2, 0.75), (2, 0.5)])
+    _show(evaluated([1] * 20, answers))
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said[said.index("From confidence") :].splitlines()[2:] if line.strip()]
+    assert rows == [
+        ["100.00", "%", "90.00", "%", "0.5000"],
+        ["95.00", "%", "94.74", "%", "0.7500"],
+        ["95.00", "%", "94.74", "%", "0.6000", "this", "model's", "threshold"],
+    ]
+
+
 def test_an_evaluation_cannot_be_changed() -> None:
     result = evaluated([1], probabilities([(1, 0.9)]))
     with pytest.raises(AttributeError):

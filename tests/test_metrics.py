@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from inkdigits.evaluation import metrics
-from inkdigits.evaluation.words import percent
+from inkdigits.evaluation.words import from_confidence, percent
 
 calm = settings(max_examples=40, deadline=None)  # a busy machine makes no test wrong
 
@@ -143,6 +143,9 @@ def test_the_coverage_curve_by_hand() -> None:
     assert curve.at(1.0) == (1.0, 0.5, 0.5)
     assert curve.at(0.3) == (0.75, pytest.approx(2 / 3), 0.7)
     assert curve.at(0.1) == (0.25, 1.0, 0.9)
+    assert curve.above(0.7) == curve.above(0.6) == (0.75, pytest.approx(2 / 3))
+    assert curve.above(0.0) == (1.0, 0.5)
+    assert curve.above(0.95)[0] == 0.0 and math.isnan(curve.above(0.95)[1])
 
 
 @calm
@@ -173,6 +176,15 @@ def test_a_probability_of_zero_costs_much_but_not_everything() -> None:
 )
 def test_only_what_is_perfect_reads_as_100_percent(share: float, places: int, text: str) -> None:
     assert percent(share, places) == text
+
+
+def test_whoever_takes_a_shown_threshold_answers_no_less() -> None:
+    assert [from_confidence(value) for value in (0.99996, 0.5, 0.12345, 1.0)] == [
+        "0.9999",
+        "0.5000",
+        "0.1234",
+        "1.0000",
+    ]
 
 
 def test_metrics_take_the_types_that_come_from_a_model() -> None:

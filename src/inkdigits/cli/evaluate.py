@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inkdigits.evaluation.texts import TextEvaluation
 
 _PAIRS = 10  # confusions listed in the terminal
+_KEPT = (1.0, 0.999, 0.995, 0.99, 0.98, 0.95)  # shares of the images to answer
 _WORST = 10  # pictures listed in the terminal
 
 
@@ -72,6 +73,26 @@ def _show(result: Evaluation) -> None:
     )
     out.print(_per_class(result))
     out.print(_more(result))
+    out.print(_coverage(result))
+
+
+def _coverage(result: Evaluation) -> Table:
+    """What each threshold would do, and what the model's own does."""
+    from rich import box
+    from rich.table import Table
+
+    from inkdigits.evaluation.words import from_confidence, percent
+
+    own = result.rejected.threshold
+    rows = {*map(result.coverage.at, _KEPT), (*result.coverage.above(own), own)}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Answered", "Accuracy", "From confidence"):
+        table.add_column(name, justify="right")
+    table.add_column()
+    for covered, accuracy, threshold in sorted(rows, reverse=True):
+        note = "this model's threshold" if threshold == own else ""
+        table.add_row(percent(covered), percent(accuracy), from_confidence(threshold), note)
+    return table
 
 
 def _show_texts(result: TextEvaluation) -> None:

@@ -118,18 +118,19 @@ def coverage_figure(coverage: metrics.Coverage, threshold: float) -> str:
     answered, accuracy = coverage.coverage, coverage.accuracy
     wrong = accuracy < 1
     begin = float(answered[wrong][0]) if wrong.any() else 0.9
+    covered, reached = coverage.above(threshold)
+    begin = min(begin, covered) if covered else begin  # the model's own threshold is always in sight
     low = min(0.95, math.floor(begin * 20 - 0.5) / 20) if begin > 0.1 else 0.0
     shown = np.flatnonzero(answered >= low)
     if len(shown) > 400:
         shown = shown[np.unique(np.linspace(0, len(shown) - 1, 400).astype(int))]
-    at = int(np.searchsorted(-coverage.thresholds, -threshold, side="right")) - 1
     with drawing.figure(5.2, 3.6) as (fig, ax):
         ax.plot(answered[shown] * 100, accuracy[shown] * 100, color=ACCENT)
-        if at >= 0 and answered[at] >= low:
-            ax.plot(answered[at] * 100, accuracy[at] * 100, "o", color=WRONG, markersize=6)
+        if covered:
+            ax.plot(covered * 100, reached * 100, "o", color=WRONG, markersize=6)
             ax.annotate(
                 f"reject below {threshold:.3f}",
-                (answered[at] * 100, accuracy[at] * 100),
+                (covered * 100, reached * 100),
                 (-8, -14),
                 textcoords="offset points",
                 ha="right",

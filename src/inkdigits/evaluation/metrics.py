@@ -84,6 +84,11 @@ class Coverage:
         index = min(int(np.searchsorted(self.coverage, share - 1e-12)), len(self.coverage) - 1)
         return float(self.coverage[index]), float(self.accuracy[index]), float(self.thresholds[index])
 
+    def above(self, threshold: float) -> tuple[float, float]:
+        """(coverage, accuracy) when every image of at least this confidence is answered; (0.0, nan) when none is."""
+        index = int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1
+        return (float(self.coverage[index]), float(self.accuracy[index])) if index >= 0 else (0.0, math.nan)
+
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927): honest near 0 and 1, where mean +- 2 sd is not.

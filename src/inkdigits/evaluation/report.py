@@ -14,7 +14,7 @@ from inkdigits import drawing, files
 from inkdigits.bundle import HISTORY_FILE, KERAS_FILE, Bundle
 from inkdigits.drawing import Section
 from inkdigits.evaluation import Evaluation, anatomy, figures, metrics
-from inkdigits.evaluation.words import percent
+from inkdigits.evaluation.words import from_confidence, percent
 
 _FOLDER = Path(__file__).parent
 _FEWEST_POINTS = 30  # of an embedding map: fewer show nothing
@@ -157,12 +157,14 @@ def _confidence(evaluation: Evaluation) -> Section:
     plots = figures.reliability_figure(evaluation.reliability)
     plots += figures.coverage_figure(evaluation.coverage, rejected.threshold)
     rows = [
-        [percent(covered, 1), percent(accuracy), f"{threshold:.4f}"]
+        [percent(covered), percent(accuracy), from_confidence(threshold)]
         for covered, accuracy, threshold in map(evaluation.coverage.at, metrics.COVERAGES)
     ]
-    table = drawing.table_html(
-        ["Answered", "Accuracy", "From confidence"], rows, "Accuracy when the least confident are not answered."
+    caption = (
+        "Accuracy when the least confident are not answered. Choose a threshold with inkdigits read --min-confidence, "
+        "or inkdigits.load(reject_threshold=...)."
     )
+    table = drawing.table_html(["Answered", "Accuracy", "From confidence"], rows, caption)
     return Section("How far to trust it", f'{text}<div class="plots">{plots}</div>{table}')
 
 

@@ -14,7 +14,7 @@ from inkdigits.evaluation.report import gallery_style
 from inkdigits.evaluation.texts import TextEvaluation
 from inkdigits.evaluation.words import percent
 
-_SHOWN = 60  # pictures in the report; the list below them is complete
+_SHOWN = 60  # pictures in the report; the table below them is complete
 _SIDE = 360  # pixels: the longest side of a picture shown
 _STYLE = """
 .gallery.texts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
@@ -48,7 +48,7 @@ def _facts(evaluation: TextEvaluation) -> str:
     return drawing.facts_html(
         [
             ("Exactly right", percent(evaluation.accuracy)),
-            ("Digits right, grouping aside", percent(evaluation.accuracy_of_digits)),
+            ("Digits right", percent(evaluation.accuracy_of_digits)),
             ("Character error rate", percent(evaluation.character_error_rate)),
             ("Handed to a person", percent(evaluation.rejected.share)),
             ("Accuracy of the rest", percent(evaluation.rejected.accuracy_of_accepted)),
@@ -64,7 +64,8 @@ def _mistakes(evaluation: TextEvaluation) -> Section:
     text = (
         f"<p>The worst first. {evaluation.character_errors:,} changes to digits would make right what was read of the "
         f"{evaluation.characters:,} digits: a character error rate of {percent(evaluation.character_error_rate)} "
-        f"(95 % interval {low} to {high}, as if digits were independent).</p>"
+        f"(95 % interval {low} to {high}, as if digits were independent). However they are grouped, the digits of "
+        f"{percent(evaluation.accuracy_of_digits)} of the pictures are right.</p>"
     )
     tiles = "".join(_tile(evaluation, index) for index in wrong[:_SHOWN])
     rows = [
