@@ -223,6 +223,14 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(side: int) -> None:
     tracemalloc.stop()
 
 
+def test_a_jpeg_that_would_be_decoded_over_and_over_is_refused() -> None:
+    content = encoded(GRAY, "JPEG", progressive=True)
+    last = content[content.rindex(b"\xff\xda") : -2]
+    assert to_pixels(content[:-2] + 9 * last + content[-2:]).shape == GRAY.shape
+    with pytest.raises(ImageSizeError, match="scans"):
+        to_pixels(content[:-2] + 100 * last + content[-2:])
+
+
 def test_the_limit_of_pixels_can_be_set_lower() -> None:
     assert to_pixels(GRAY, max_pixels=GRAY.size) is not None
     for given_as in (GRAY, encoded(GRAY, "PNG"), Image.fromarray(GRAY)):

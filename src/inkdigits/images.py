@@ -22,6 +22,8 @@ MAX_PIXELS = 64_000_000
 """The largest picture that is decoded, in pixels (width times height)."""
 MIN_SIDE = 3
 """The shortest side a picture may have, in pixels: less cannot show a digit."""
+MAX_SCANS = 100
+"""The most passes of a progressive JPEG: cameras write about ten, and each passes over the whole picture again."""
 MAX_DOCUMENT_BYTES = 256 * 2**20
 """The largest PDF that is opened, in bytes."""
 MAX_PAGES = 1000
@@ -166,6 +168,9 @@ def _from_bytes(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything on a malformed header
         raise ImageError(f"Expected an image file. {name} cannot be read: {error}") from None
     with image:
+        scans = content.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 0
+        if scans > MAX_SCANS:  # a small file could keep the decoder busy for hours
+            raise ImageSizeError(f"Expected a JPEG of at most {MAX_SCANS} scans. Received: {name} with {scans:,}.")
         return _from_pil(image, name, max_pixels)
 
 
