@@ -48,6 +48,7 @@ def test_a_defect_of_ours_keeps_its_traceback() -> None:
         "I0000 00:00:1795366560.008030   16407 port.cc:153] oneDNN custom operations are on.",
         "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
         "W0000 00:00:1795361550.752429    3941 tf_tfl_flatbuffer_helpers.cc:364] Ignored output_format.",
+        "Fax4Decode: Bad code word at line 19 of strip 0 (x 48).",
     ],
 )
 def test_the_chatter_of_native_libraries_is_dropped_and_their_errors_pass(line: str) -> None:

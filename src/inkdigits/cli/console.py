@@ -38,8 +38,11 @@ def print_json(document: Any, *, compact: bool = False) -> None:
     sys.stdout.flush()
 
 
-_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ |INFO: |fully_quantize: ")
-"""How lines begin that TensorFlow and LiteRT write past every setting that would silence them."""
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ |INFO: |fully_quantize: "
+    rb"|(TIFF|Fax|LZW|ZIP|PackBits|JPEG)\w*: |tempfile\.tif: "
+)
+"""How lines begin that TensorFlow, LiteRT and libtiff write past every setting that would silence them."""
 
 
 @contextlib.contextmanager
