@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkdigits.cli.answers import COLUMNS
 from inkdigits.datasets import load_dataset
+from paper import LOCKED, pdf, scanned
+from pictures import picture
 
 
 def inkdigits(*arguments: object, given: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -53,23 +57,36 @@ def test_single_prints_the_prediction(trained: Path, pictures: Path) -> None:
     assert np.array(document["seen"]).shape == (28, 28)
 
 
-def test_csv_is_a_table(trained: Path, pictures: Path) -> None:
+def test_csv_is_a_table_with_a_row_per_number(trained: Path, pictures: Path) -> None:
+    (pictures / 'odd, "name".png').write_bytes((pictures / "7.png").read_bytes())
     done = inkdigits("read", pictures, "--csv", "--model", trained)
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
-    assert done.returncode == 0
-    assert [Path(row["file"]).name for row in rows] == ["2.PNG", "7.png", "blank.png"]
-    assert [row["text"] for row in rows] == ["2", "7", ""]
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert tuple(rows[0]) == COLUMNS
+    assert [Path(row["file"]).name for row in rows] == ["2.PNG", "7.png", "blank.png", 'odd, "name".png']
+    assert [row["text"] for row in rows] == ["2", "7", "", "7"]
+    assert [row["line"] for row in rows] == ["1", "1", "", "1"]
     assert (rows[2]["confidence"], rows[2]["rejected"], rows[2]["reason"]) == ("", "true", "blank: no ink found")
-    assert 0 < float(rows[1]["confidence"]) <= 1
+    assert 0 < float(rows[1]["confidence"]) <= 1 and 0 < float(rows[1]["width"]) <= 28
 
 
-def test_people_get_a_line_per_picture_and_the_picture_when_they_ask(trained: Path, pictures: Path) -> None:
-    done = inkdigits("read", pictures, "--model", trained)
+def test_csv_of_nothing_is_a_header(trained: Path) -> None:
+    done = inkdigits("read", "missing.png", "--csv", "--model", trained)
+    assert (done.returncode, done.stdout.decode()) == (1, ",".join(COLUMNS) + "\n")
+
+
+def test_people_get_a_line_per_picture(trained: Path, pictures: Path) -> None:
+    done = inkdigits("read", pictures, "--model", trained, "--min-confidence", "0")
     lines = done.stdout.decode().splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith(f"{pictures / '2.PNG'}: 2") and "%" in lines[0]
+    assert lines[0].startswith(f"{pictures / '2.PNG'}: 2  ") and lines[0].endswith(" %")
     assert lines[2].endswith("blank: no ink found")
-    shown = inkdigits("read", pictures / "7.png", "--show", "--model", trained).stdout.decode().splitlines()
+
+
+def test_single_says_more_of_a_digit_and_draws_it(trained: Path, pictures: Path) -> None:
+    done = inkdigits("read", pictures / "7.png", "--single", "--show", "--min-confidence", "0", "--model", trained)
+    shown = done.stdout.decode().splitlines()
+    assert shown[0].startswith(f"{pictures / '7.png'}: 7  ")
     assert len(shown) == 17
     assert all(len(line) == 30 for line in shown[1:])
     assert "█" in "".join(shown[4:14])
@@ -77,28 +94,109 @@ def test_people_get_a_line_per_picture_and_the_picture_when_they_ask(trained: Pa
 
 def test_bad_pictures_are_named_and_skipped(trained: Path, pictures: Path) -> None:
     (pictures / "broken.png").write_bytes((pictures / "7.png").read_bytes()[:60])
+    (pictures / "text.png").write_text("no picture")
     (pictures / "void").mkdir()
-    wanted = [pictures / name for name in ("broken.png", "missing.png", "void", "7.png")]
+    bad = ("broken.png", "missing.png", "text.png", "void")
+    wanted = [pictures / name for name in (*bad, "7.png")]
     done = inkdigits("read", *wanted, "--json", "--model", trained)
     assert done.returncode == 1
-    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["7"]
+    *errors, last = map(json.loads, done.stdout.splitlines())
+    assert last["text"] == "7"
     complaints = done.stderr.decode().splitlines()
-    assert len(complaints) == 3
-    for name, complaint in zip(("broken.png", "missing.png", "void"), complaints, strict=True):
-        assert complaint.startswith("inkdigits: ") and name in complaint
+    for name, error, complaint in zip(bad, errors, complaints, strict=True):
+        assert error["file"] == str(pictures / name) and list(error) == ["file", "error"]
+        assert complaint == f"inkdigits: {error['error']}" and name in complaint
+
+
+def test_folders_are_searched_without_what_is_hidden(trained: Path, pictures: Path) -> None:
+    for place in (pictures / ".trash", pictures / "inner"):
+        place.mkdir(exist_ok=True)
+        shutil.copy(pictures / "7.png", place / ".seven.png")
+    shutil.copy(pictures / "7.png", pictures / ".trash" / "seven.png")
+    done = inkdigits("read", pictures, "--json", "--model", trained)
+    names = [json.loads(line)["file"] for line in done.stdout.splitlines()]
+    assert names == [str(pictures / name) for name in ("2.PNG", "7.png", "inner/blank.png")]
+    assert done.returncode == 0
+
+
+def test_pages_of_a_pdf_are_read_one_by_one(trained: Path, pictures: Path) -> None:
+    scan = scanned(picture(7), np.full((160, 200), 255, np.uint8))
+    (pictures / "inner" / "scan.pdf").write_bytes(scan)
+    done = inkdigits("read", pictures / "inner", "--json", "--model", trained)
+    _, *found = map(json.loads, done.stdout.splitlines())
+    assert [(Path(page["file"]).name, page["page"]) for page in found] == [("scan.pdf", 1), ("scan.pdf", 2)]
+    assert [page["text"] for page in found] == ["7", ""]
+    told = inkdigits("read", "-", "--model", trained, given=scan).stdout.decode().splitlines()
+    assert [line.partition(":")[0] for line in told] == ["- page 1", "- page 2"]
+    rows = inkdigits("read", pictures / "inner" / "scan.pdf", "--csv", "--model", trained).stdout.decode()
+    assert [row["page"] for row in csv.DictReader(io.StringIO(rows))] == ["1", "2"]
+
+
+def test_a_locked_pdf_and_a_cut_one_are_skipped(trained: Path, pictures: Path) -> None:
+    (pictures / "locked.pdf").write_bytes(pdf(b"", notes=LOCKED))
+    (pictures / "cut.pdf").write_bytes(scanned(picture(7))[:200])
+    wanted = [pictures / name for name in ("locked.pdf", "cut.pdf", "7.png")]
+    done = inkdigits("read", *wanted, "--json", "--model", trained)
+    assert done.returncode == 1
+    locked, cut, seven = map(json.loads, done.stdout.splitlines())
+    assert "password" in locked["error"] and "cut.pdf" in cut["error"] and seven["text"] == "7"
+
+
+def test_draw_writes_annotated_copies_beside_nothing_of_mine(trained: Path, pictures: Path) -> None:
+    (pictures / "inner" / "7.jpg").write_bytes((pictures / "7.png").read_bytes())
+    (pictures / "scan.pdf").write_bytes(scanned(picture(7), picture(2)))
+    before = {file: file.read_bytes() for file in pictures.rglob("*") if file.is_file()}
+    names = ["2.png", "7-2.png", "7.png", "blank.png", "scan-page-1.png", "scan-page-2.png"]
+    out = pictures / "drawn"
+    for _ in range(2):  # the second time, drawings are not taken for pictures
+        done = inkdigits("read", pictures, "--draw", out, "--model", trained)
+        assert done.returncode == 0, done.stderr
+        assert sorted(file.name for file in out.iterdir()) == names
+    into_the_same = inkdigits("read", pictures / "7.png", "--draw", pictures, "--model", trained)
+    assert into_the_same.returncode == 0 and (pictures / "7-2.png").is_file()
+    assert before == {file: file.read_bytes() for file in before}
 
 
 def test_a_picture_may_come_on_stdin(trained: Path, pictures: Path) -> None:
     content = (pictures / "7.png").read_bytes()
-    done = inkdigits("read", "-", "--json", "--model", trained, given=content)
+    done = inkdigits("read", "-", "--json", "--draw", "out", "--model", trained, given=content)
     assert (done.returncode, json.loads(done.stdout)["file"], json.loads(done.stdout)["text"]) == (0, "-", "7")
+    assert Path("out/stdin.png").is_file()
     empty = inkdigits("read", "-", "--model", trained)
-    assert empty.returncode == 1 and b"empty" in empty.stderr and empty.stdout == b""
+    assert empty.returncode == 1 and b"standard input, which is empty" in empty.stderr and empty.stdout == b""
 
 
 def test_min_confidence_marks_what_is_below(trained: Path, pictures: Path) -> None:
     done = inkdigits("read", pictures / "7.png", "--min-confidence", "1", "--model", trained)
-    assert done.returncode == 0 and ": 7? " in done.stdout.decode()
+    assert done.returncode == 0 and ": ?  " in done.stdout.decode()
+    done = inkdigits("read", pictures / "7.png", "--min-confidence", "1", "--json", "--model", trained)
+    document = json.loads(done.stdout)
+    assert document["text"] == "7" and document["lines"][0]["numbers"][0]["digits"][0]["rejected"] is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_bar_shows_the_progress_where_a_person_watches(trained: Path, pictures: Path) -> None:
+    def watched(*wanted: Path) -> tuple[bytes, bytes]:
+        """What goes to stdout, and what to the terminal on stderr."""
+        import pty
+
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "inkdigits", "read", *map(str, wanted), "--json", "--model", str(trained)]
+        environment = {**os.environ, "TERM": "xterm"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+            os.close(theirs)
+            out, _ = process.communicate(timeout=120)
+        told = b""
+        with contextlib.suppress(OSError):  # a terminal without its other end
+            while part := os.read(ours, 4096):
+                told += part
+        os.close(ours)
+        return out, told
+
+    out, told = watched(pictures / "7.png", pictures / "inner")
+    assert len([json.loads(line) for line in out.splitlines()]) == 2
+    assert b"reading" in told and b"100%" in told
+    assert watched(pictures / "7.png")[1] == b""
 
 
 def test_a_file_name_that_is_no_utf8_is_read(trained: Path, pictures: Path) -> None:
@@ -111,7 +209,17 @@ def test_a_file_name_that_is_no_utf8_is_read(trained: Path, pictures: Path) -> N
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["x.png", "--json", "--csv"], ["x.png", "--single"], ["x.png", "--min-confidence", "2"], ["x.png", "--what"]],
+    [
+        [],
+        ["x.png", "--json", "--csv"],
+        ["x.png", "--single", "--csv"],
+        ["x.png", "--single", "--draw", "out"],
+        ["x.png", "--show"],
+        ["x.png", "--min-confidence", "2"],
+        ["-", "-"],
+        ["x.png", "--what"],
+        ["x.png", "--draw", __file__],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     done = inkdigits("read", *arguments)

@@ -2,178 +2,217 @@
 
 from __future__ import annotations
 
-import csv
-import os
+import contextlib
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from inkdigits.cli.console import print_json, stderr
+from inkdigits.cli import answers
+from inkdigits.cli.console import stderr
 from inkdigits.errors import ImageError
 
 if TYPE_CHECKING:
-    from inkdigits.reading import Reading
-    from inkdigits.recognizer import Prediction, Recognizer
+    from inkdigits.annotation import Drawings
 
 STDIN = "-"
-MANY = 20
-"""From this many pictures on, a progress bar is shown (where it does not get in the way of the answers)."""
-SHADES = " ░▒▓█"
 
 
 def command(
     pictures: list[str] = typer.Argument(
-        metavar="PICTURE...", help="Image files, folders to search for image files, or - for one image on stdin."
+        metavar="PICTURE...",
+        help="Image files, PDFs, folders with such files (subfolders too, sorted by path, hidden ones left out), or - "
+        "for one image or PDF on stdin.",
     ),
     model: str = typer.Option(
         "default", "--model", "-m", metavar="NAME|PATH", help="A bundled model, a bundle folder or an .onnx file."
     ),
-    json_lines: bool = typer.Option(False, "--json", help="Print one JSON document per picture and line."),
-    as_csv: bool = typer.Option(False, "--csv", help="Print a CSV table: file, text, confidence, rejected, reason."),
+    json_lines: bool = typer.Option(False, "--json", help="Print one JSON document per picture or page and line."),
+    as_csv: bool = typer.Option(
+        False, "--csv", help=f"Print a CSV table with a row per number: {', '.join(answers.COLUMNS)}."
+    ),
     single: bool = typer.Option(
-        False, "--single", help="With --json: print the prediction of one digit (probabilities, candidates, seen)."
+        False, "--single", help="Take each picture for one digit: what else it could be; with --json, all about it."
     ),
     min_confidence: float | None = typer.Option(
         None,
         "--min-confidence",
         min=0.0,
         max=1.0,
-        metavar="PART",
-        help="Reject below this, from 0 to 1.",
+        metavar="P",
+        help="Reject digits below this, from 0 to 1.",
         show_default="the model's own",
+    ),
+    draw: Path | None = typer.Option(
+        None,
+        "--draw",
+        metavar="DIR",
+        file_okay=False,
+        help="Write a copy of each picture with boxes, numbers and confidences in it: green accepted, orange rejected.",
     ),
     show: bool | None = typer.Option(
         None,
         "--show/--no-show",
-        help="Draw what the model saw.",
+        help="With --single: draw what the model saw, in letters.",
         show_default="for one picture in a terminal",
     ),
 ) -> None:
-    """Read digits from pictures. For now a picture shows one digit.
+    """Read digits from pictures and the pages of PDFs.
 
-    An answer below the model's reject threshold is marked with "?".
+    A digit below the reject threshold is printed as "?"; --json and --csv
+    keep it, marked as rejected.
 
-    Pictures that cannot be read are named on stderr and skipped; the exit code is 1 then.
+    What cannot be read is named on stderr (with --json also on stdout, as
+    file and error) and skipped; the exit code is 1 then.
     """
     if json_lines and as_csv:
         raise typer.BadParameter("choose one of --json and --csv.")
-    if single and not json_lines:
-        raise typer.BadParameter("--single says what --json prints: give --json too.")
+    if single and (as_csv or draw):
+        raise typer.BadParameter("--single goes with no --csv and no --draw: one digit has no place.")
+    if show and (not single or json_lines):
+        raise typer.BadParameter("--show goes with --single, and not with --json.")
+    if pictures.count(STDIN) > 1:
+        raise typer.BadParameter("- can be read once.")
     from inkdigits.recognizer import load
 
     recognizer = load(model, reject_threshold=min_confidence)
-    if json_lines:
-        answer = _json_answer(recognizer, single)
-    elif as_csv:
-        answer = _csv_answer(recognizer)
+    sources = list(_found(pictures, leave_out=draw))
+    if single:
+        alone = len(sources) == 1 and sys.stdout.isatty()
+        answer = answers.of_one_digit(recognizer, json_lines, alone if show is None else show)
     else:
-        alone = len(pictures) == 1 and not Path(pictures[0]).is_dir()
-        answer = _human_answer(recognizer, show if show is not None else alone and sys.stdout.isatty())
-    if _answer_all(pictures, answer):
+        form = answers.as_json if json_lines else answers.as_csv if as_csv else answers.as_text
+        answer = answers.of_reading(recognizer, form, _drawings(draw, sources))
+    # What Pillow warns of is either read all the same, or refused in our words.
+    warnings.filterwarnings("ignore", module="PIL")
+    if as_csv:
+        sys.stdout.write(answers.csv_lines([answers.COLUMNS]))
+    if _answer_all(sources, answer, json_lines):
         raise typer.Exit(1)
 
 
-def _answer_all(pictures: list[str], answer: Callable[[str, Any], None]) -> int:
-    failures = 0
-    for name, picture in _with_progress(list(_found(pictures))):
-        try:
-            if picture is None:
-                raise ImageError(f"Expected a folder with image files. There is none in {name}.")
-            answer(name, sys.stdin.buffer.read(_limit() + 1) if picture == STDIN else picture)
-        except ImageError as error:
-            failures += 1
-            sys.stderr.write(f"inkdigits: {_printable(error)}\n")
-    sys.stdout.flush()
-    return failures
+@dataclass(frozen=True)
+class _Source:
+    """Something to read: a file, stdin (no path), or a folder that turned out to hold nothing."""
+
+    name: str
+    path: Path | None
+
+    def content(self) -> bytes:
+        from inkdigits.images import MAX_DOCUMENT_BYTES, content_of
+
+        if self.path is None:
+            return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+        if self.path.is_dir():
+            raise ImageError(f"Expected a folder with pictures. There is none in {self.name}.")
+        return content_of(self.path, MAX_DOCUMENT_BYTES)
 
 
-def _found(pictures: list[str]) -> Iterator[tuple[str, Path | str | None]]:
-    """Each picture's name and place; None for a folder without any."""
-    from inkdigits.images import SUFFIXES
+def _found(pictures: list[str], leave_out: Path | None) -> Iterator[_Source]:
+    """What there is to read, in the order given; a folder's files sorted by path, without those in `leave_out`."""
+    from inkdigits.documents import SUFFIXES
 
     for given in pictures:
         path = Path(given)
         if given == STDIN:
-            yield "-", STDIN
+            yield _Source(given, None)
         elif path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            yield from ((str(file), file) for file in inside)
-            if not inside:
-                yield given, None
+            inside = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file())
+            shown = (file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts))
+            kept = [file for file in shown if leave_out is None or leave_out.resolve() not in file.resolve().parents]
+            yield from [_Source(str(file), file) for file in kept] or [_Source(given, path)]
         else:
-            yield given, path
+            yield _Source(given, path)
 
 
-def _with_progress(items: list[Any]) -> Iterator[Any]:
-    # Answers that scroll by in a terminal show the progress themselves, and a bar would be torn by them.
-    if len(items) < MANY or sys.stdout.isatty() or not sys.stderr.isatty():
-        return iter(items)
-    from rich.progress import track
+def _drawings(folder: Path | None, sources: list[_Source]) -> Drawings | None:
+    if folder is None:
+        return None
+    from inkdigits.annotation import Drawings
 
-    return iter(track(items, description="reading", console=stderr(), transient=True))
-
-
-def _json_answer(recognizer: Recognizer, single: bool) -> Callable[[str, Any], None]:
-    def answer(name: str, picture: Any) -> None:
-        result: Prediction | Reading = recognizer.classify(picture)[0] if single else recognizer.read(picture)
-        print_json({"file": _printable(name), **result.to_dict()}, compact=True)
-
-    return answer
+    return Drawings(folder, [source.path for source in sources if source.path is not None])
 
 
-def _csv_answer(recognizer: Recognizer) -> Callable[[str, Any], None]:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "text", "confidence", "rejected", "reason"])
+def _answer_all(sources: list[_Source], answer: answers.Answer, json_lines: bool) -> int:
+    """Answer every page of every source; tell what cannot be read; how many that were."""
+    from inkdigits.documents import pages
 
-    def answer(name: str, picture: Any) -> None:
-        reading = recognizer.read(picture)
-        numbers = [number for line in reading.lines for number in line.numbers]
-        confidence = f"{min(number.confidence for number in numbers):.6f}" if numbers else ""
-        rejected = not numbers or any(digit.rejected for number in numbers for digit in number.digits)
-        writer.writerow([_printable(name), reading.text, confidence, str(rejected).lower(), reading.reason or ""])
+    failures = 0
+    bar = _Bar(len(sources))
 
-    return answer
+    def tell(error: ImageError, name: str, page: int | None = None) -> None:
+        nonlocal failures
+        failures += 1
+        with bar.away():
+            sys.stderr.write(f"inkdigits: {answers.printable(error)}\n")
+            if json_lines:
+                sys.stdout.write(answers.error_line(error, name, page))
+                sys.stdout.flush()
 
-
-def _human_answer(recognizer: Recognizer, show: bool) -> Callable[[str, Any], None]:
-    def answer(name: str, picture: Any) -> None:
-        prediction = recognizer.classify(picture)[0]
-        sys.stdout.write(f"{_printable(name)}: {in_words(prediction)}\n")
-        if show:
-            sys.stdout.write(drawn(prediction) + "\n")
-
-    return answer
-
-
-def in_words(prediction: Prediction) -> str:
-    """A prediction as one line: `7  99.8 %`, `4? 52.1 %  unsure between 4 and 9`, or that the picture is blank."""
-    if not prediction.seen.any():
-        return str(prediction.reason)
-    mark = "?" if prediction.rejected else " "
-    line = f"{prediction.digit}{mark} {min(prediction.confidence, 0.9999):.2%}".replace("%", " %")
-    others = [str(digit) for digit in prediction.candidates if digit != prediction.digit]
-    if prediction.reason:
-        return f"{line}  {prediction.reason}"
-    return f"{line}  could also be {' or '.join(others)}" if others else line
-
-
-def drawn(prediction: Prediction) -> str:
-    """What the model saw, as 14 lines of 28 characters, framed."""
-    rows = prediction.seen.reshape(14, 2, 28).mean(axis=1)
-    lines = ["".join(SHADES[round(float(ink) * (len(SHADES) - 1))] for ink in row) for row in rows]
-    edge = "─" * 28
-    return "\n".join([f"┌{edge}┐", *(f"│{line}│" for line in lines), f"└{edge}┘"])
+    with bar:
+        for source in sources:
+            try:
+                for page in pages(source.content(), source.name if source.path else "standard input"):
+                    bar.expect(page.of if page.number == 1 else 1)
+                    try:
+                        printed = answer(source.name, page.number, page.pixels())
+                    except ImageError as error:
+                        tell(error, source.name, page.number)
+                    else:
+                        with bar.away():
+                            sys.stdout.write(printed)
+                            sys.stdout.flush()
+                    bar.step()
+            except ImageError as error:
+                tell(error, source.name)
+                bar.step()
+    return failures
 
 
-def _limit() -> int:
-    from inkdigits.images import MAX_BYTES
+class _Bar:
+    """Progress on stderr, where a person watches and there is more than one picture or page."""
 
-    return MAX_BYTES
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._progress = None
+        if sys.stderr.isatty():
+            from rich.progress import Progress
 
+            self._progress = Progress(console=stderr(), transient=True, redirect_stdout=False, redirect_stderr=False)
+            self._task = self._progress.add_task("reading", total=total)
+            self._start()
 
-def _printable(text: object) -> str:
-    # A file's name may hold bytes that are no UTF-8; stdout would refuse them.
-    return os.fsencode(str(text)).decode("utf-8", "replace")
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def expect(self, pages: int) -> None:
+        """A source turned out to have this many pages."""
+        self._total += pages - 1
+        if self._progress:
+            self._progress.update(self._task, total=self._total)
+            self._start()
+
+    def step(self) -> None:
+        """One more picture or page is done."""
+        if self._progress:
+            self._progress.advance(self._task)
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Make room for lines that may go to the same terminal: they would tear the bar."""
+        if self._progress:
+            self._progress.stop()
+        yield
+        self._start()
+
+    def _start(self) -> None:
+        if self._progress and self._total > 1:
+            self._progress.start()
