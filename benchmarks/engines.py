@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import inkdigits
-from pictures import Kind, Pixels, pixels_of
+from labelled import Kind, Pixels, pixels_of
 
 RAPIDOCR_VARIABLE = "RAPIDOCR_PYTHON"
 _WORKER = Path(__file__).parent / "rapidocr_worker.py"
@@ -159,60 +159,59 @@ class RapidOCR:
     name = "rapidocr"
 
     def __init__(self) -> None:
-        """Start it.
+        """See whether it starts.
 
         Raises:
             MissingEngineError: it is not installed.
         """
-        python = os.environ.get(RAPIDOCR_VARIABLE)
-        if not python:
+        self._python = os.environ.get(RAPIDOCR_VARIABLE, "")
+        if not self._python:
             raise MissingEngineError(
                 f"RapidOCR is not installed. Make an environment of its own (python -m venv DIR; DIR/bin/pip install "
                 f"rapidocr-onnxruntime) and set {RAPIDOCR_VARIABLE}=DIR/bin/python"
             )
         try:
-            self._worker = subprocess.Popen(
-                [python, str(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-        except OSError as error:
-            raise MissingEngineError(f"{RAPIDOCR_VARIABLE}={python} cannot be run: {error}") from None
-        ready = self._next()
-        if ready is None:
-            raise MissingEngineError(f"RapidOCR does not start in {python}. Install: rapidocr-onnxruntime")
-        self.version = str(ready["version"])
+            with self._worker() as worker:
+                self.version = str(_asked(worker, None)["version"])
+        except (OSError, EOFError) as error:
+            raise MissingEngineError(f"RapidOCR does not start with {self._python}: {error}") from None
         self._spent = 0.0
 
     def answers(self, pictures: Sequence[Pixels | Path], kind: Kind) -> Iterator[Answer]:
         """See `Engine.answers`."""
-        with tempfile.TemporaryDirectory() as folder:
-            for index, picture in enumerate(pictures):
+        with tempfile.TemporaryDirectory() as folder, self._worker() as worker:
+            _asked(worker, None)
+            file = Path(folder) / "picture.png"
+            for picture in pictures:
                 try:
-                    file = Path(folder) / f"{index}.png"
                     file.write_bytes(_png(picture))
-                    said = self._asked({"file": str(file), "page": kind == "page"})
-                    file.unlink()
-                    yield _digits_only(str(said["text"]))
-                except Exception:  # noqa: BLE001 - counts as wrong
+                except Exception:  # noqa: BLE001 - a picture that cannot be opened counts as wrong
                     yield BROKEN
+                    continue
+                said = _asked(worker, {"file": str(file), "page": kind == "page"})
+                self._spent += said["cpu_seconds"]
+                yield _digits_only(said["text"])
 
     def cpu_seconds(self) -> float:
         """See `Engine.cpu_seconds`."""
         return self._spent
 
-    def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
-        assert self._worker.stdin is not None
-        self._worker.stdin.write(json.dumps(question) + "\n")
-        self._worker.stdin.flush()
-        said = self._next()
-        if said is None:
-            raise EOFError("the worker ended")
-        self._spent += said["cpu_seconds"]
-        return said
+    def _worker(self) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([self._python, str(_WORKER)], stdin=pipe, stdout=pipe, text=True)
 
-    def _next(self) -> dict[str, Any] | None:
-        assert self._worker.stdout is not None
-        line = self._worker.stdout.readline()
-        return json.loads(line) if line else None
+
+def _asked(worker: subprocess.Popen[str], question: dict[str, Any] | None) -> dict[str, Any]:
+    """What the worker says to a question; without one, what it says of itself as it starts."""
+    assert worker.stdin is not None and worker.stdout is not None
+    if question is not None:
+        worker.stdin.write(json.dumps(question) + "\n")
+        worker.stdin.flush()
+    line = worker.stdout.readline()
+    if not line:
+        raise EOFError("it ended")
+    said: dict[str, Any] = json.loads(line)
+    return said
 
 
 ENGINES: dict[str, Any] = {"inkdigits": Inkdigits, "tesseract": Tesseract, "rapidocr": RapidOCR}
@@ -241,7 +240,8 @@ def prepared(pixels: Pixels) -> Pixels:
         factor = _HEIGHT / image.shape[0]
         image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
     color = np.atleast_1d(paper).tolist()
-    return np.asarray(cv2.copyMakeBorder(image, *[_MARGIN] * 4, cv2.BORDER_CONSTANT, value=color), np.uint8)
+    framed = cv2.copyMakeBorder(image, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT, value=color)
+    return np.asarray(framed, np.uint8)
 
 
 def _png(picture: Pixels | Path) -> bytes:

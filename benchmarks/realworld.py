@@ -2,7 +2,7 @@
 
     python benchmarks/realworld.py DIR --engines inkdigits,tesseract --limit 100
 
-DIR holds `.npz` files and folders of pictures, as `benchmarks/pictures.py` describes them. Printed is a table; the rows
+DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` describes them. Printed is a table; the rows
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
 wrong. Pictures whose label is in doubt are left out. With `--limit` each set is a sample, the same for every engine.
 """
@@ -28,10 +28,11 @@ from engines import ENGINES, Answer, Engine, MissingEngineError, versions
 from inkdigits.bundle import hardware
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
-from pictures import PictureSet, find, load
+from labelled import PictureSet, find, load
 
 RESULTS = Path(__file__).parent / "results" / "realworld.csv"
 SEED = 20261122
+WIDTH = 160  # characters of the table in a file
 KEPT = 0.99  # of the digits, at the threshold that is tried on what is no digit
 # Whole single digits by pen and mouse, without neighbors: what non-digits are told apart from, where they are there.
 POSITIVES = ("canvas_digits", "hwd1000", "single_digit_photos_dev", "whtt_mouse_digits")
@@ -61,18 +62,18 @@ class Result:
     cpu_seconds: float
 
 
-def scores(result: Result, positives: Sequence[Result]) -> list[Score]:
+def scores(result: Result, compared: Sequence[Result]) -> list[Score]:
     """Every figure of an engine on a set.
 
     Args:
         result: of the set.
-        positives: its results on the digits that non-digits are compared with.
+        compared: its results on the digits that non-digits are compared with.
     """
     kind = result.pictures.kind
     if kind == "digit":
         return _digit_scores(result)
     if kind == "other":
-        return _rejection_scores(result, positives)
+        return _rejection_scores(result, compared)
     return _text_scores(result)
 
 
@@ -122,10 +123,10 @@ def _recall(result: Result) -> Score:
     return Score("numbers found", found / total, total)
 
 
-def _rejection_scores(result: Result, positives: Sequence[Result]) -> list[Score]:
+def _rejection_scores(result: Result, compared: Sequence[Result]) -> list[Score]:
     found = [_share("refused", np.array([answer.refused for answer in result.answers]))]
     others = np.array([answer.confidence for answer in result.answers])
-    digits = np.array([answer.confidence for each in positives for answer in each.answers])
+    digits = np.array([answer.confidence for each in compared for answer in each.answers])
     if not len(digits) or np.isnan(others).any() or np.isnan(digits).any():
         return found
     from sklearn.metrics import roc_auc_score
@@ -156,15 +157,16 @@ def measured(engine: Engine, sets: Sequence[PictureSet], progress: Progress) -> 
     return results
 
 
+def positives(sets: Sequence[PictureSet]) -> list[PictureSet]:
+    """The digits that non-digits are compared with: the named sets, or all single digits that nobody made worse."""
+    digits = [part for part in sets if part.kind == "digit" and not part.corrupted]
+    return [part for part in digits if part.name in POSITIVES] or digits
+
+
 def rows(engine: Engine, results: Sequence[Result], wanted: Sequence[str]) -> list[dict[str, object]]:
-    """The rows of the CSV for one engine."""
-    named = {result.pictures.name for result in results} & set(POSITIVES)
-    positives = [
-        result
-        for result in results
-        if result.pictures.kind == "digit" and not result.pictures.corrupted
-        if not named or result.pictures.name in named
-    ]
+    """The rows of the CSV for one engine and the wanted sets."""
+    known = {result.pictures.name: result for result in results}
+    compared = [known[part.name] for part in positives([result.pictures for result in results])]
     machine = hardware()
     return [
         {
@@ -183,7 +185,7 @@ def rows(engine: Engine, results: Sequence[Result], wanted: Sequence[str]) -> li
         }
         for result in results
         if result.pictures.name in wanted
-        for score in scores(result, positives)
+        for score in scores(result, compared)
     ]
 
 
@@ -237,6 +239,24 @@ def started(names: Iterable[str], model: str, say: Console) -> list[Engine]:
     return there
 
 
+def wanted_sets(folder: Path, only: Sequence[str] | None) -> tuple[list[PictureSet], list[str]]:
+    """The sets to be answered, and the names of those to be scored: non-digits need digits to be compared with.
+
+    Raises:
+        ValueError: there are no sets, or none of these names.
+    """
+    there = dict(find(folder)) if folder.is_dir() else {}
+    unknown = [name for name in only or () if name not in there]
+    if not there or unknown:
+        names = ", ".join(there) or "there are none"
+        raise ValueError(f"Expected sets of {folder} ({names}). Received: {', '.join(unknown) or 'no name'}.")
+    sets = [part for name in only or there for part in load(name, there[name])]
+    names = [part.name for part in sets]
+    if any(part.kind == "other" for part in sets):
+        sets += [part for name in POSITIVES if name in there and name not in names for part in load(name, there[name])]
+    return sets, names
+
+
 def main() -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -249,22 +269,22 @@ def main() -> None:
     parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")
     parser.add_argument("--dry", action="store_true", help="append nothing to the CSV")
     given = parser.parse_args()
-    say = Console(stderr=True, highlight=False)
     names = given.engines.split(",")
     if unknown := [name for name in names if name not in ENGINES]:
         parser.error(f"Expected engines of {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
-    there = dict(find(given.folder))
-    if missing := [name for name in given.only or () if name not in there]:
-        parser.error(f"Expected sets of {', '.join(there)}. Received: {', '.join(missing)}.")
+    try:
+        whole, scored = wanted_sets(given.folder, given.only)
+    except ValueError as error:
+        parser.error(str(error))
 
-    sets = [part for name in given.only or there for part in load(name, there[name])]
-    wanted = [part.name for part in sets]
-    if any(part.kind == "other" for part in sets):
-        sets += [part for name in POSITIVES if name in there and name not in wanted for part in load(name, there[name])]
-    for part in sets:
+    say = Console(stderr=True, highlight=False, soft_wrap=True)
+    for part in whole:
         if part.unsure:
             say.print(f"{part.name}: {part.unsure} left out, their labels are in doubt", markup=False)
-    sets = [part.sample(given.limit, SEED) for part in sets]
+    if any(part.kind == "other" for part in whole):
+        compared = ", ".join(part.name for part in positives(whole))
+        say.print(f"The digits that non-digits are compared with: {compared}", markup=False)
+    sets = [part.sample(given.limit, SEED) for part in whole]
 
     found: list[dict[str, object]] = []
     wrong: list[str] = []
@@ -272,19 +292,19 @@ def main() -> None:
     with Progress(*columns, console=say, transient=True) as progress:
         for engine in started(names, given.model, say):
             results = measured(engine, sets, progress)
-            found += rows(engine, results, wanted)
+            told = rows(engine, results, scored)
+            if not given.dry:
+                append(given.results, told)
+            found += told
             wrong += mistakes(engine, results) if given.mistakes else ()
     if not found:
         sys.exit("Nothing was measured.")
     for line in wrong:
         print(line)
-    Console(highlight=False).print(table(found))
-    if any(part.kind == "other" for part in sets):
-        names = [part.name for part in sets if part.kind == "digit" and not part.corrupted]
-        named = [name for name in names if name in POSITIVES] or names
-        say.print(f"The digits that non-digits are compared with: {', '.join(named)}", markup=False)
-    if not given.dry:
-        append(given.results, found)
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = WIDTH
+    out.print(table(found))
 
 
 if __name__ == "__main__":

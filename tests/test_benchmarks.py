@@ -1,0 +1,320 @@
+"""The side-by-side benchmark: how pictures are found, told apart and scored, and how other engines are asked."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pictures import picture
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def labelled(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("labelled")
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("engines")
+
+
+@pytest.fixture
+def realworld(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("realworld")
+
+
+def saved(path: Path, labels: Sequence[Any], **arrays: Any) -> Path:
+    np.savez(path, images=np.zeros((len(labels), 8, 8), np.uint8), labels=np.array(labels), **arrays)
+    return path
+
+
+# ---- labelled pictures
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "texts"),
+    [
+        ([3, 7], "digit", ("3", "7")),
+        (["2250", "60"], "string", ("2250", "60")),
+        (["508R", "-1000"], "string", ("508R", "-1000")),
+        (['[["1", "2"], ["34"]]'], "page", ("1 2\n34",)),
+        (["A", "plus"], "other", ("A", "plus")),
+    ],
+)
+def test_labels_say_what_kind_a_set_is(
+    labelled: ModuleType, tmp_path: Path, labels: list[Any], kind: str, texts: tuple[str, ...]
+) -> None:
+    (found,) = labelled.load("own", saved(tmp_path / "own.npz", labels))
+    assert (found.kind, found.labels, found.total, found.unsure) == (kind, texts, len(labels), 0)
+    assert not found.corrupted and found.groups == ()
+
+
+def test_doubtful_labels_are_left_out_and_groups_are_kept(labelled: ModuleType, tmp_path: Path) -> None:
+    unsure, corruption = np.array([False, True, False]), np.array(["fog", "fog", "snow"])
+    (found,) = labelled.load("own", saved(tmp_path / "own.npz", [1, 2, 3], unsure=unsure, corruption=corruption))
+    assert (found.labels, found.groups, found.total, found.unsure) == (("1", "3"), ("fog", "snow"), 2, 1)
+    assert found.corrupted and found.names == ("0", "2")
+
+
+def test_pictures_of_many_sizes_keep_the_order_of_their_labels(labelled: ModuleType, tmp_path: Path) -> None:
+    arrays = {f"img_{i:05}": np.full((8 + i, 9, 3), i, np.uint8) for i in (1, 0, 2)}
+    np.savez(tmp_path / "own.npz", labels=np.array(["10", "11", "12"]), **arrays)
+    (found,) = labelled.load("own", tmp_path / "own.npz")
+    assert [pixels.shape[0] for pixels in found.pictures] == [8, 9, 10]
+
+
+def test_a_folder_of_folders_and_a_table_are_read(labelled: ModuleType, tmp_path: Path) -> None:
+    for name in ("4/a.png", "4/b.png", "x/c.png"):
+        (tmp_path / "classes" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(4)).save(tmp_path / "classes" / name)
+    (tmp_path / "table").mkdir()
+    Image.fromarray(picture(4)).save(tmp_path / "table" / "a.png")
+    (tmp_path / "table" / "labels.csv").write_text('file,label\na.png,"1 2\n34"\n')
+    saved(tmp_path / "file.npz", [1])
+    there = dict(labelled.find(tmp_path))
+    assert list(there) == ["classes", "file", "table"]
+    digits, others = labelled.load("classes", there["classes"])
+    assert (digits.kind, digits.names) == ("digit", ("4/a.png", "4/b.png"))
+    assert (others.name, others.kind, others.labels) == ("classes (no digits)", "other", ("x",))
+    (page,) = labelled.load("table", there["table"])
+    assert (page.kind, page.labels) == ("page", ("1 2\n34",))
+    assert labelled.pixels_of(page.pictures[0]).shape == (160, 200)
+    assert [name for name, _ in labelled.find(tmp_path / "table")] == ["table"]
+
+
+def test_a_sample_is_even_over_the_groups_and_always_the_same(labelled: ModuleType, tmp_path: Path) -> None:
+    corruption = np.array(["fog"] * 50 + ["snow"] * 8)
+    (whole,) = labelled.load("own", saved(tmp_path / "own.npz", [1] * 58, corruption=corruption))
+    sample = whole.sample(12, seed=1)
+    assert (sample.groups.count("fog"), sample.groups.count("snow"), sample.total) == (6, 6, 58)
+    assert sample.names == whole.sample(12, seed=1).names != whole.sample(12, seed=2).names
+    assert list(map(int, sample.names)) == sorted(set(map(int, sample.names)))
+    assert whole.sample(100, 1) is whole is whole.sample(None, 1)
+
+
+# ---- scores
+
+
+def result(realworld: ModuleType, labelled: ModuleType, kind: str, **given: Any) -> Any:
+    labels, answers = given["labels"], given["answers"]
+    groups = given.get("groups", ())
+    many = labelled.PictureSet(
+        kind, kind, [np.zeros((8, 8), np.uint8)] * len(labels), tuple(labels), tuple(map(str, range(len(labels)))),
+        tuple(groups), False, 0, len(labels),
+    )  # fmt: skip
+    return realworld.Result(many, tuple(answers), 1.0)
+
+
+def as_dict(scores: Sequence[Any]) -> dict[str, tuple[float, int]]:
+    return {score.metric: (score.value, score.n) for score in scores}
+
+
+def test_scores_of_digits(realworld: ModuleType, labelled: ModuleType, engines: ModuleType) -> None:
+    answers = [engines.Answer("1", 0.9), engines.Answer("7", 0.8), engines.Answer("", 0.1, True), engines.Answer("12")]
+    groups = ("pen", "pen", "mouse", "mouse")
+    given = result(realworld, labelled, "digit", labels=["1", "7", "3", "1"], answers=answers, groups=groups)
+    assert as_dict(realworld.scores(given, [])) == {
+        "accuracy": (0.5, 4),
+        "refused": (0.25, 4),
+        "accuracy of the others": (pytest.approx(2 / 3), 3),
+        "accuracy, worst group": (0.0, 2),
+        "accuracy: pen": (1.0, 2),
+        "accuracy: mouse": (0.0, 2),
+    }
+
+
+def test_scores_of_strings_count_digits_alone(realworld: ModuleType, labelled: ModuleType, engines: ModuleType) -> None:
+    answers = [engines.Answer("279 1000"), engines.Answer("22\n5"), engines.BROKEN]
+    given = result(realworld, labelled, "string", labels=["279-1000R", "2250", "60"], answers=answers)
+    assert as_dict(realworld.scores(given, [])) == {
+        "exact match": (pytest.approx(1 / 3), 3),
+        "character error rate": (pytest.approx(3 / 13), 13),
+    }
+
+
+def test_scores_of_pages(realworld: ModuleType, labelled: ModuleType, engines: ModuleType) -> None:
+    answers = [engines.Answer("404 1000\n818"), engines.Answer("12 9")]
+    given = result(realworld, labelled, "page", labels=["404 1000\n818", "1 2\n9 9"], answers=answers)
+    assert as_dict(realworld.scores(given, [])) == {
+        "exact match": (0.5, 2),
+        "character error rate": (pytest.approx(1 / 14), 14),
+        "numbers found": (pytest.approx(4 / 7), 7),  # one of the two 9s; no 1 and no 2 stands alone
+        "character error rate: 0": (0.0, 10),
+        "character error rate: 1": (0.25, 4),
+    }
+
+
+def test_scores_of_what_is_no_digit(realworld: ModuleType, labelled: ModuleType, engines: ModuleType) -> None:
+    digits = [engines.Answer("1", 0.5 + i / 400) for i in range(200)]  # 0.5 to 0.9975; the lowest two may go
+    others = [engines.Answer("1", value, value < 0.45) for value in (0.4, 0.503, 0.506, 0.999)]
+    compared = result(realworld, labelled, "digit", labels=["1"] * 200, answers=digits)
+    given = result(realworld, labelled, "other", labels=list("ABCD"), answers=others)
+    found = as_dict(realworld.scores(given, [compared]))
+    assert found["refused"] == (0.25, 4)
+    assert found["refused when 99% of digits are kept"] == (0.5, 4)
+    area = np.mean([digit.confidence > other.confidence for digit in digits for other in others])
+    assert found["AUROC against digits"] == (pytest.approx(area), 4)
+    silent = result(realworld, labelled, "other", labels=["A"], answers=[engines.Answer("", refused=True)])
+    assert as_dict(realworld.scores(silent, [compared])) == {"refused": (1.0, 1)}  # an engine without confidences
+
+
+def test_mistakes_are_named(realworld: ModuleType, labelled: ModuleType, engines: ModuleType) -> None:
+    class Asked:
+        name = "asked"
+
+    digits = [engines.Answer("1", 0.9), engines.Answer("4", 0.75)]
+    given = result(realworld, labelled, "digit", labels=["1", "7"], answers=digits)
+    other = [engines.Answer("1", 0.9), engines.Answer("", refused=True)]
+    strange = result(realworld, labelled, "other", labels=["A", "B"], answers=other)
+    assert list(realworld.mistakes(Asked(), [given, strange])) == [
+        "asked\tdigit\t1\t'7' read as '4' (0.750)",
+        "asked\tother\t0\t'A' read as '1' (0.900)",
+    ]
+
+
+# ---- engines
+
+
+def test_pictures_are_made_dark_on_light_and_framed(engines: ModuleType) -> None:
+    light = np.zeros((14, 10), np.uint8)
+    light[4:9, 4:6] = 255
+    made = engines.prepared(light)
+    assert made.shape == (28 + 20, 20 + 20)
+    assert made[0, 0] == 255 and made[20, 20] < 60
+    red = np.full((60, 40, 4), (200, 180, 180, 255), np.uint8)
+    made = engines.prepared(red)
+    assert made.shape == (80, 60, 3) and made[0, 0].tolist() == made[40, 30].tolist() == [200, 180, 180]
+    clear = np.zeros((60, 40, 4), np.uint8)
+    assert (engines.prepared(clear) == 255).all()
+
+
+def test_inkdigits_counts_a_broken_picture_as_wrong(engines: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    ours = engines.Inkdigits()
+    given = [picture(4), tmp_path / "broken.png", picture(4)]
+    digits = list(ours.answers(given, "digit"))
+    assert [answer.text for answer in digits] == ["4", "", "4"]
+    assert digits[1] is engines.BROKEN and 0.5 < digits[0].confidence <= 1
+    texts = list(ours.answers(given, "string"))
+    assert texts[1] is engines.BROKEN and texts[0].text == texts[2].text != ""
+    assert ours.cpu_seconds() > 0 and "default" in ours.version
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A program named tesseract that says how it was called, and fails on pictures of one width."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    code = (
+        f"#!{sys.executable}\n"
+        "import io, sys\n"
+        "from PIL import Image\n"
+        "if '--version' in sys.argv: print('tesseract 5.3.0\\n leptonica'); sys.exit()\n"
+        "width = Image.open(io.BytesIO(sys.stdin.buffer.read())).width\n"
+        "if width == 60: sys.exit(1)\n"
+        "print('a' + sys.argv[sys.argv.index('--psm') + 1] + ' 12\\n\\n' + str(width))\n"
+    )
+    (folder / "tesseract").write_text(code)
+    (folder / "tesseract").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    yield folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script is no program there")
+def test_tesseract_is_told_what_to_expect(engines: ModuleType, program: Path) -> None:
+    engine = engines.Tesseract()
+    assert engine.version == "5.3.0"
+    small, broken = np.full((28, 30), 255, np.uint8), np.full((28, 40), 255, np.uint8)
+    for kind, mode in (("digit", "10"), ("string", "7"), ("page", "6"), ("other", "10")):
+        answers = list(engine.answers([small, broken], kind))
+        assert answers[0].text == f"{mode} 12\n50" and answers[1] is engines.BROKEN
+    assert engine.cpu_seconds() > 0
+
+
+def test_engines_that_are_not_installed_are_named(
+    engines: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(engines.MissingEngineError, match="apt install tesseract-ocr"):
+        engines.Tesseract()
+    monkeypatch.delenv("RAPIDOCR_PYTHON", raising=False)
+    with pytest.raises(engines.MissingEngineError, match="RAPIDOCR_PYTHON"):
+        engines.RapidOCR()
+    monkeypatch.setenv("RAPIDOCR_PYTHON", str(tmp_path / "missing"))
+    with pytest.raises(engines.MissingEngineError, match="does not start"):
+        engines.RapidOCR()
+
+
+@pytest.fixture
+def rapidocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the package: two lines of text in disorder, or the picture's width as one line."""
+    package = tmp_path / "site" / "rapidocr_onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "def box(x, y): return [[x, y], [x + 9, y], [x + 9, y + 10], [x, y + 10]]\n"
+        "class RapidOCR:\n"
+        "    def __init__(self, **options): pass\n"
+        "    def __call__(self, image, use_det=True, use_cls=True):\n"
+        "        if image.shape[1] == 60: raise ValueError('broken')\n"
+        "        if not use_det: return [[f'No. {image.shape[1]}', 0.9]], []\n"
+        "        return [(box(50, 3), '34', 1.0), (box(5, 0), '12', 1.0), (box(0, 30), 'x5', 1.0)], []\n"
+    )
+    (package.parent / "rapidocr_onnxruntime-1.4.4.dist-info").mkdir()
+    (package.parent / "rapidocr_onnxruntime-1.4.4.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: rapidocr-onnxruntime\nVersion: 1.4.4\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("RAPIDOCR_PYTHON", sys.executable)
+    return package
+
+
+def test_rapidocr_is_asked_in_its_own_python(engines: ModuleType, rapidocr: Path) -> None:
+    engine = engines.RapidOCR()
+    assert engine.version == "1.4.4"
+    small, broken = np.full((28, 30), 255, np.uint8), np.full((28, 40), 255, np.uint8)
+    assert [answer.text for answer in engine.answers([small, broken, small], "string")] == ["50", "", "50"]
+    assert [answer.text for answer in engine.answers([small], "page")] == ["12 34\n5"]
+    assert engine.cpu_seconds() >= 0
+
+
+# ---- the command
+
+
+def test_the_command_prints_a_table_and_appends_rows(tmp_path: Path) -> None:
+    sheets = np.stack([picture(digit) for digit in (4, 7)])
+    np.savez(tmp_path / "drawn.npz", images=sheets, labels=np.array([4, 7]))
+    np.savez(tmp_path / "signs.npz", images=np.full((1, 60, 60), 255, np.uint8), labels=np.array(["nothing"]))
+    table = tmp_path / "out" / "table.csv"
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, BENCHMARKS / "realworld.py", tmp_path, "--results", table, *more]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    dry = run("--dry", "--only", "drawn")
+    assert dry.returncode == 0 and not table.exists(), dry.stderr
+    assert "accuracy" in dry.stdout and "signs" not in dry.stdout
+    done = run("--limit", "1")
+    assert done.returncode == 0, done.stderr
+    assert "compared with: drawn" in done.stderr
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert {(row["set"], row["metric"]) for row in rows} >= {("drawn", "accuracy"), ("signs", "AUROC against digits")}
+    assert all((row["engine"], row["pictures"]) == ("inkdigits", "1") and row["hardware"] for row in rows)
+    assert {row["set"]: row["of"] for row in rows} == {"drawn": "2", "signs": "1"}
+    wrong = run("--only", "lost")
+    assert wrong.returncode == 2 and "Received: lost" in wrong.stderr
