@@ -15,14 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "MODEL_CARD.md")
+DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md")
 PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 
 
 def accuracy() -> str:
     """Each recipe of benchmarks/results/accuracy.csv: mean, spread and cost over its seeds."""
-    with (ROOT / "benchmarks/results/accuracy.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = _rows("accuracy")
     lines = [
         "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | CPU-seconds |",
         "|---|---|---|---|---|---|---|",
@@ -41,7 +40,32 @@ def accuracy() -> str:
     return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy}
+def realworld() -> str:
+    """The engines of benchmarks/results/realworld.csv side by side: their last figures on the same pictures."""
+    rows = [row for row in _rows("realworld") if row["metric"] in ("accuracy", "exact match", "character error rate")]
+    engines = list(dict.fromkeys(row["engine"] for row in rows))
+    lines = [f"| pictures | figure | {' | '.join(engines)} | n |", "|---" * (len(engines) + 3) + "|"]
+    for name, metric in dict.fromkeys((row["set"], row["metric"]) for row in rows):
+        samples: dict[str, dict[str, dict[str, str]]] = {}
+        for row in rows:
+            if (row["set"], row["metric"]) == (name, metric):
+                samples.setdefault(row["n"], {})[row["engine"]] = row
+        n, figures = max(samples.items(), key=lambda sample: (len(sample[1]), int(sample[0])))
+        shown = (f"{100 * float(figures[each]['value']):.1f} %" if each in figures else "" for each in engines)
+        lines.append(f"| `{name}` | {metric} | {' | '.join(shown)} | {int(n):,} |")
+    versions = "; ".join(
+        f"{each} {next(row['version'] for row in reversed(rows) if row['engine'] == each)}" for each in engines
+    )
+    hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
+    return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (ROOT / f"benchmarks/results/{name}.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "realworld": realworld}
 
 
 def renewed(text: str) -> str:
