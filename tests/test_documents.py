@@ -23,6 +23,13 @@ from pictures import picture
 SEVEN, TWO = picture(7, size=(220, 170)), picture(2, size=(220, 170))
 
 
+def frames(kind: str, *pictures: np.ndarray) -> bytes:
+    first, *others = map(Image.fromarray, pictures)
+    stream = io.BytesIO()
+    first.save(stream, kind, save_all=True, append_images=others)
+    return stream.getvalue()
+
+
 def test_each_page_of_a_scan_is_a_picture() -> None:
     read = [(page.number, page.of, page.pixels()) for page in pages(scanned(SEVEN, TWO, dpi=200), "scan.pdf")]
     assert [(number, of) for number, of, _ in read] == [(1, 2), (2, 2)]
@@ -39,6 +46,29 @@ def test_a_picture_is_one_page_without_a_number(tmp_path: Path) -> None:
     (page,) = pages(b"no picture", "strange.png")
     with pytest.raises(ImageError, match=r"strange\.png"):
         page.pixels()
+
+
+def test_each_page_of_a_scan_in_tiff_is_a_picture() -> None:
+    scan = frames("TIFF", SEVEN, TWO, SEVEN)
+    found = list(pages(scan, "scan.tif"))
+    assert [(page.number, page.of) for page in found] == [(1, 3), (2, 3), (3, 3)]
+    for page, expected in zip(found, (SEVEN, TWO, SEVEN), strict=True):
+        assert np.array_equal(page.pixels(), expected)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "MPO"])
+def test_an_animation_has_no_pages(kind: str) -> None:
+    ((number, of),) = [(page.number, page.of) for page in pages(frames(kind, SEVEN, TWO), "moving")]
+    assert (number, of) == (None, 1)
+
+
+def test_a_smaller_copy_in_a_tiff_is_no_page() -> None:
+    stream = io.BytesIO()
+    thumbnail = Image.fromarray(TWO[::2, ::2])
+    thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
+    Image.fromarray(SEVEN).save(stream, "TIFF", save_all=True, append_images=[thumbnail])
+    (page,) = pages(stream.getvalue(), "scan.tif")
+    assert page.number is None and np.array_equal(page.pixels(), SEVEN)
 
 
 def test_pages_are_drawn_at_200_dots_per_inch_on_white_and_upright() -> None:
@@ -77,8 +107,11 @@ def test_what_cannot_be_opened_is_refused_in_words(content: bytes, words: str) -
 
 
 def test_too_many_pages_and_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImageSizeError, match=r"at most 1,000 pages\. Received: long\.pdf with 1,001\. Split"):
+    with pytest.raises(ImageSizeError, match=r"at most 1,000 pages\. Received: long\.pdf with more\. Split"):
         next(pages(pdf(*[b""] * 1001), "long.pdf"))
+    monkeypatch.setattr(images, "MAX_PAGES", 2)
+    with pytest.raises(ImageSizeError, match=r"long\.tif"):
+        next(pages(frames("TIFF", SEVEN, TWO, TWO), "long.tif"))
     monkeypatch.setattr(images, "MAX_DOCUMENT_BYTES", 100)
     with pytest.raises(ImageSizeError, match="100 bytes"):
         next(pages(scanned(SEVEN), "large.pdf"))

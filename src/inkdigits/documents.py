@@ -1,7 +1,7 @@
-"""What a file shows, page by page: a PDF has many pages, any other picture is one.
+"""What a file shows, page by page: a PDF or a scan in TIFF has many pages, any other picture is one.
 
-Pages are drawn by PDFium, without JavaScript, in a process of their own (`pdf_worker`): a page that takes too long, too
-much memory or finds a flaw ends that process and becomes an ImageError. The limits stand in `images`.
+Pages of a PDF are drawn by PDFium, without JavaScript, in a process of their own (`pdf_worker`): a page that takes too
+long, too much memory or finds a flaw ends that process and becomes an ImageError. The limits stand in `images`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def pages(content: bytes, name: str) -> Iterator[Page]:
     """The pages of a document in order, each drawn when its turn comes; a picture is one page.
 
     Args:
-        content: of a PDF or of an image file.
+        content: of a PDF or of an image file; of an animation it is the first frame.
         name: what error messages call it.
 
     Raises:
@@ -63,7 +63,12 @@ def pages(content: bytes, name: str) -> Iterator[Page]:
             a single page comes from its `pixels`.
     """
     if not is_pdf(content):
-        yield Page(None, 1, partial(images.to_pixels, content, name=name))
+        frames = images.pages_of(content)
+        several = _checked_count(len(frames), name) > 1
+        for number, frame in enumerate(frames, start=1):
+            called = f"{name} page {number}" if several else name
+            pixels = partial(images.to_pixels, content, name=called, frame=frame)
+            yield Page(number if several else None, len(frames), pixels)
         return
     if len(content) > images.MAX_DOCUMENT_BYTES:
         raise ImageSizeError(f"Expected at most {images.MAX_DOCUMENT_BYTES:,} bytes. Received: {name} with more.")
@@ -86,13 +91,16 @@ def _count(told: dict[str, Any] | None, name: str) -> int:
         raise ImageError(
             f"Expected a PDF that opens without a password. {name} asks for one: save a copy without it first."
         )
-    count = int(told["pages"])
+    if not told["pages"]:
+        raise ImageError(f"Expected a PDF with pages. {name} has none.")
+    return _checked_count(int(told["pages"]), name)
+
+
+def _checked_count(count: int, name: str) -> int:
     if count > images.MAX_PAGES:
         raise ImageSizeError(
-            f"Expected a PDF of at most {images.MAX_PAGES:,} pages. Received: {name} with {count:,}. Split it first."
+            f"Expected at most {images.MAX_PAGES:,} pages. Received: {name} with more. Split it first."
         )
-    if count < 1:
-        raise ImageError(f"Expected a PDF with pages. {name} has none.")
     return count
 
 

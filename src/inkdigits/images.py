@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -27,7 +28,7 @@ MAX_SCANS = 100
 MAX_DOCUMENT_BYTES = 256 * 2**20
 """The largest PDF that is opened, in bytes."""
 MAX_PAGES = 1000
-"""The most pages a PDF may have."""
+"""The most pages a document may have."""
 PAGE_DPI = 200
 """How finely a page is drawn, in pixels per inch; larger pages than `MAX_PAGE_PIXELS` allows are drawn coarser."""
 MAX_PAGE_PIXELS = 16_000_000
@@ -51,10 +52,14 @@ _OTHERS = (
 """How files begin that people take for pictures, and what to do with them."""
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
 """EXIF orientations: quarter turns to the left that make the pixels upright, and whether to mirror them first."""
+_SUBFILE, _NO_PAGE = 254, 0b101
+"""The tag that says what a frame of a TIFF is, and its bits for a smaller copy and for a mask."""
 _NAME_LENGTH = 200
 
 
-def to_pixels(image: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def to_pixels(
+    image: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS, frame: int = 0
+) -> NDArray[np.uint8]:
     """Turn a picture into upright pixels.
 
     Args:
@@ -62,10 +67,11 @@ def to_pixels(image: Any, *, name: str | None = None, max_pixels: int = MAX_PIXE
             (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA; uint8, bool, or float in [0, 1].
         name: what error messages call it; by default its path or its kind.
         max_pixels: the most pixels it may have (width times height).
+        frame: which picture of an image file is wanted, of those that hold several (`pages_of`).
 
     Returns:
-        uint8 array (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA. EXIF turns are applied; of an animation it is the
-        first frame; 16-bit, float, palette, CMYK and other modes are converted.
+        uint8 array (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA. EXIF turns are applied; 16-bit, float, palette, CMYK
+        and other modes are converted.
 
     Raises:
         ImageError: it cannot be read as an image; the message says what to do. ImageSizeError: it is over a limit.
@@ -73,9 +79,9 @@ def to_pixels(image: Any, *, name: str | None = None, max_pixels: int = MAX_PIXE
     if isinstance(image, np.ndarray):
         return _from_array(np.asarray(image), name or "the array", max_pixels)
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return _from_bytes(bytes(image), name or "the bytes given", max_pixels)
+        return _from_bytes(bytes(image), name or "the bytes given", max_pixels, frame)
     if isinstance(image, (str, os.PathLike)) and os.fspath(image):
-        return _from_bytes(content_of(image, MAX_BYTES), name or os.fspath(image), max_pixels)
+        return _from_bytes(content_of(image, MAX_BYTES), name or os.fspath(image), max_pixels, frame)
     if hasattr(image, "getbands") and hasattr(image, "convert"):
         return _from_pil(image, name or "the PIL image", max_pixels)
     raise ImageError(
@@ -105,6 +111,27 @@ def content_of(path: str | os.PathLike[str], limit: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"Expected an image file that can be read. {name}: {reason}.") from None
+
+
+def pages_of(content: bytes) -> tuple[int, ...]:
+    """Which frames of an image file are pages: those of a scan in TIFF, but of an animation only the first.
+
+    Args:
+        content: of an image file; it may be damaged.
+
+    Returns:
+        At least one number of a frame, counted from 0, and at most one more than `MAX_PAGES`.
+    """
+    from PIL import Image
+
+    pages = []
+    # What is wrong with the file is said by `to_pixels`; it goes on as far as the chain of frames does.
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(content[:MAX_BYTES]), formats=("TIFF",)) as image:
+        for frame in range(MAX_PAGES + 1):
+            image.seek(frame)
+            if not image.getexif().get(_SUBFILE, 0) & _NO_PAGE:
+                pages.append(frame)
+    return tuple(pages) or (0,)
 
 
 def _short(name: str) -> str:
@@ -149,7 +176,7 @@ def _scaled(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     return levels.astype(np.uint8)
 
 
-def _from_bytes(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+def _from_bytes(content: bytes, name: str, max_pixels: int, frame: int) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     name = _short(name)
@@ -159,6 +186,8 @@ def _from_bytes(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]
         raise ImageSizeError(f"Expected at most {MAX_BYTES:,} bytes. Received: {name} with more.")
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if frame:
+            image.seek(frame)
     except UnidentifiedImageError:
         other = next((words for start, words in _OTHERS if start.match(content)), "none of these or is damaged")
         known = ", ".join(FORMATS)

@@ -61,7 +61,7 @@ def command(
         show_default="for one picture in a terminal",
     ),
 ) -> None:
-    """Read digits from pictures and the pages of PDFs.
+    """Read digits from pictures, and from the pages of PDFs and TIFFs.
 
     A digit below the reject threshold is printed as "?"; --json and --csv
     keep it, marked as rejected.
