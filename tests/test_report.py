@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from inkdigits import load_dataset
 from inkdigits.cli import app
-from inkdigits.evaluation import Evaluation, evaluate, figures
+from inkdigits.evaluation import Evaluation, evaluate, figures, metrics
 from inkdigits.evaluation.report import report_html
 from scripted import evaluated, probabilities
 from test_drawing import Reader
@@ -143,6 +143,13 @@ def test_good_and_bad_models_without_a_bundle_get_a_report_too(wrong: int) -> No
 def test_a_model_that_is_always_wrong_and_sure_gets_a_report() -> None:
     result = evaluated([0, 1, 2], probabilities([(5, 1.0)] * 3))
     assert report_html(result).count("data-index=") == 3
+
+
+@pytest.mark.parametrize(("threshold", "marked"), [(0.0, True), (0.5, True), (0.9, True), (0.999, False)])
+def test_the_reject_threshold_is_in_sight_wherever_it_stands(threshold: float, marked: bool) -> None:
+    confidences = np.linspace(0.005, 0.995, 100)
+    figure = figures.coverage_figure(metrics.coverage_curve(confidences, confidences > 0.05), threshold)
+    assert (f"reject below {threshold:.3f}" in figure) == marked
 
 
 def test_bars_show_every_probability_to_those_who_listen() -> None:

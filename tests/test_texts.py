@@ -110,6 +110,8 @@ def test_splits_have_tables_of_their_own(tmp_path: Path) -> None:
 def test_single_digits_and_other_files_are_left_to_load_dataset(tmp_path: Path) -> None:
     assert load_texts(listed(tmp_path / "digits", ["1", "2"])) is None
     assert load_texts(tmp_path / "missing") is None
+    listed(Path("mnist"), ["12"])
+    assert load_texts("mnist") is None and load_texts("./mnist") is not None
     assert load_texts(tmp_path) is None
     np.savez(tmp_path / "own.npz", images=np.zeros((1, 28, 28), np.uint8), labels=np.zeros(1, np.uint8))
     assert load_texts(tmp_path / "own.npz") is None

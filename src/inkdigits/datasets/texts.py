@@ -41,11 +41,11 @@ class TextDataset:
         return len(self.labels)
 
 
-def load_texts(path: Path, split: str = "test") -> TextDataset | None:
+def load_texts(name_or_folder: str | Path, split: str = "test") -> TextDataset | None:
     """Load a folder or a CSV file whose labels are more than single digits.
 
     Args:
-        path: as `load_dataset` takes it.
+        name_or_folder: as `load_dataset` takes it.
         split: "train" or "test".
 
     Returns:
@@ -54,7 +54,9 @@ def load_texts(path: Path, split: str = "test") -> TextDataset | None:
     Raises:
         DatasetError: a label is no text of digits, a file is missing, or there is no such split.
     """
-    if not path.exists() or path.suffix.lower() == ".npz":
+    path = Path(name_or_folder).expanduser()
+    named = isinstance(name_or_folder, str) and name_or_folder.lower() == "mnist"
+    if named or not path.exists() or path.suffix.lower() == ".npz":
         return None
     table = folder.table_of(path, split)
     if table is None:
