@@ -250,11 +250,12 @@ def evaluate(
     Raises:
         BundleError: the model cannot be loaded.
         DatasetError: the dataset cannot.
+        ImageError: a picture of numbers cannot be read.
         InkdigitsError: the dataset is empty.
         MissingExtraError: a report is wanted and the `train` extra is not installed.
     """
     recognizer, opened = _open(bundle)
-    if not isinstance(dataset, Dataset) and (texts := load_texts(Path(dataset).expanduser())) is not None:
+    if not isinstance(dataset, Dataset) and (texts := load_texts(dataset)) is not None:
         from inkdigits.evaluation.texts import evaluate_texts
 
         return evaluate_texts(recognizer, texts, report=report)
