@@ -82,6 +82,16 @@ def _color(rejected: bool) -> tuple[int, int, int]:
     return REJECTED if rejected else ACCEPTED
 
 
+def is_drawing(path: Path) -> bool:
+    """Whether a file is a picture that `Drawings` wrote."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(200)
+    except OSError:
+        return False
+    return head.startswith(b"\x89PNG") and b"tEXt" + b"\0".join(part.encode() for part in MARK) in head
+
+
 class Drawings:
     """A folder of annotated pictures, each under a name of its own: no picture that was read is ever overwritten."""
 
@@ -125,16 +135,8 @@ class Drawings:
         while True:
             path = self._folder / (f"{name}.png" if count == 1 else f"{name}-{count}.png")
             key = path.name.casefold()  # on some disks A.png is a.png
-            if key not in self._taken and path.resolve() not in self._sources and (not path.exists() or _ours(path)):
+            free = not path.exists() or is_drawing(path)
+            if free and key not in self._taken and path.resolve() not in self._sources:
                 self._taken.add(key)
                 return path
             count += 1
-
-
-def _ours(path: Path) -> bool:
-    """Whether a file is a drawing of an earlier time."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        head = stream.read(200)
-    return head.startswith(b"\x89PNG") and b"tEXt" + b"\0".join(part.encode() for part in MARK) in head

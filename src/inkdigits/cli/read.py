@@ -25,8 +25,8 @@ STDIN = "-"
 def command(
     pictures: list[str] = typer.Argument(
         metavar="PICTURE...",
-        help="Image files, PDFs, folders with such files (subfolders too, sorted by path, hidden ones left out), or - "
-        "for one image or PDF on stdin.",
+        help="Image files, PDFs, folders with such files (subfolders too, sorted by path, without hidden files and "
+        "what --draw wrote), or - for one image or PDF on stdin.",
     ),
     model: str = typer.Option(
         "default", "--model", "-m", metavar="NAME|PATH", help="A bundled model, a bundle folder or an .onnx file."
@@ -80,7 +80,7 @@ def command(
     from inkdigits.recognizer import load
 
     recognizer = load(model, reject_threshold=min_confidence)
-    sources = list(_found(pictures, leave_out=draw))
+    sources = list(_found(pictures))
     if single:
         alone = len(sources) == 1 and sys.stdout.isatty()
         answer = answers.of_one_digit(recognizer, json_lines, alone if show is None else show)
@@ -107,26 +107,34 @@ class _Source:
 
         if self.path is None:
             return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
-        if self.path.is_dir():
+        if _is_folder(self.path):
             raise ImageError(f"Expected a folder with pictures. There is none in {self.name}.")
         return content_of(self.path, MAX_DOCUMENT_BYTES)
 
 
-def _found(pictures: list[str], leave_out: Path | None) -> Iterator[_Source]:
-    """What there is to read, in the order given; a folder's files sorted by path, without those in `leave_out`."""
+def _found(pictures: list[str]) -> Iterator[_Source]:
+    """What there is to read, in the order given; a folder's files sorted by path."""
+    from inkdigits.annotation import is_drawing
     from inkdigits.documents import SUFFIXES
 
     for given in pictures:
         path = Path(given)
         if given == STDIN:
             yield _Source(given, None)
-        elif path.is_dir():
+        elif _is_folder(path):
             inside = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file())
             shown = (file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts))
-            kept = [file for file in shown if leave_out is None or leave_out.resolve() not in file.resolve().parents]
+            kept = [file for file in shown if not is_drawing(file)]  # what was read needs no second reading
             yield from [_Source(str(file), file) for file in kept] or [_Source(given, path)]
         else:
             yield _Source(given, path)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name that is too long; reading it says what is wrong
+        return False
 
 
 def _drawings(folder: Path | None, sources: list[_Source]) -> Drawings | None:
