@@ -1,0 +1,231 @@
+"""Synthetic pages: numbers written on paper among lines, dots, letters and stains, with the place of every digit.
+
+Made without end from the training digits of MNIST, so that a network can learn to find digits without a single
+picture from the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from inkdigits.synthesis import paper, strokes
+from inkdigits.synthesis.glyphs import Writer
+from inkdigits.synthesis.strokes import Ink
+
+HEIGHTS = (11.0, 48.0)
+"""The digits of a page are this high in pixels, drawn evenly on a logarithmic scale."""
+FIELDS = 0.35
+"""So many of the pages are fields of a form: one number that nearly fills a small picture, and nothing around it."""
+VISIBLE = 0.72
+"""A digit that is cut off counts when more than this part of its ink is on the page."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A picture and the digits on it."""
+
+    pixels: NDArray[np.uint8]
+    """(h, w, 3) RGB; ink is darker than paper."""
+    boxes: NDArray[np.float32]
+    """(n, 4): x, y, width, height of each digit's ink, in pixels."""
+    digits: NDArray[np.uint8]
+    """(n,) 0..9."""
+
+
+class _Sheet:
+    """Ink in the making: what is put on it is cut at the border."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.ink = np.zeros((height, width), np.float32)
+        self.boxes: list[tuple[float, float, float, float]] = []
+        self.digits: list[int] = []
+
+    def put(self, ink: Ink, x: float, y: float, digit: int | None = None) -> None:
+        """Ink with its top left corner at (x, y); remembered when it is a digit and enough of it is on the sheet."""
+        place = strokes.put(self.ink, ink, y, x)
+        if digit is None or place is None:
+            return
+        rows, columns = place
+        top, left = rows.start - round(y), columns.start - round(x)
+        tall, wide = rows.stop - rows.start, columns.stop - columns.start
+        if ink[top : top + tall, left : left + wide].sum() > VISIBLE * ink.sum():
+            self.boxes.append((columns.start, rows.start, wide, tall))
+            self.digits.append(digit)
+
+    def page(self, pixels: NDArray[np.uint8], left: int = 0, top: int = 0) -> Page:
+        """The page of a picture on which the sheet begins at (left, top)."""
+        boxes = np.array(self.boxes, np.float32).reshape(-1, 4) + np.array([left, top, 0, 0], np.float32)
+        return Page(pixels, boxes, np.array(self.digits, np.uint8))
+
+
+def page(
+    rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], height: int = 160, width: int = 320
+) -> Page:
+    """A synthetic page.
+
+    Args:
+        rng: draws everything.
+        images: (N, 28, 28) uint8 digits of MNIST, 0 paper .. 255 ink.
+        labels: (N,) which digits they are.
+        height: of the page, in pixels.
+        width: of the page, in pixels.
+    """
+    if rng.random() < FIELDS:
+        return _field(rng, images, labels, height, width)
+    unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
+    if rng.random() < 0.06:  # too large for this scale: nothing here is to be found
+        unit = float(rng.uniform(80, 200))
+    sheet = _Sheet(height, width)
+    picture = paper.paper(rng, height, width, min(unit, 48))
+    if rng.random() < 0.3:
+        picture = _cluttered(rng, picture, unit)
+    _write(rng, sheet, images, labels, unit)
+    picture = paper.inked(rng, picture, sheet.ink)
+    return sheet.page(paper.photographed(rng, picture, unit))
+
+
+def _field(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int) -> Page:
+    """A field cut out of a form, and paper of one gray level around it up to the size of a page."""
+    unit = float(np.exp(rng.uniform(np.log(16), np.log(44))))
+    tall, wide = min(height, int(unit * rng.uniform(1.05, 1.9))), min(width, int(unit * rng.uniform(1.5, 8)))
+    sheet = _Sheet(tall, wide)
+    picture = paper.paper(rng, tall, wide, unit, security=0.5)
+    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]))
+    gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
+    y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
+    _number(rng, sheet, writer, unit * rng.uniform(-0.05, 0.6), y, slope, unit, gap, text=False)
+    if rng.random() < 0.3:  # the line above or below shows
+        side = y - unit * rng.uniform(1.0, 1.4) if rng.random() < 0.5 else y + unit * rng.uniform(1.0, 1.4)
+        _number(rng, sheet, writer, rng.uniform(0, wide), side, slope, unit, gap, text=rng.random() < 0.5)
+    pixels = paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit)
+    top, left = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
+    around = np.empty((height, width, 3), np.uint8)
+    around[:] = [
+        pixels[..., channel][pixels[..., channel] >= pixels[..., channel].mean()].mean() for channel in range(3)
+    ]
+    around[top : top + tall, left : left + wide] = pixels
+    return sheet.page(around, left, top)
+
+
+def _write(rng: Generator, sheet: _Sheet, images: NDArray[np.uint8], labels: NDArray[np.uint8], unit: float) -> None:
+    """Lines of numbers in one hand."""
+    height, width = sheet.ink.shape
+    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]))
+    slope = rng.normal(0, 0.05) if rng.random() < 0.7 else rng.uniform(-0.27, 0.27)
+    leading = unit * rng.uniform(1.15, 2.4)
+    gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.25), rng.uniform(0.2, 0.9)], p=[0.3, 0.45, 0.25])
+    words = rng.uniform(0.7, 3)
+    texts = rng.random() < 0.25  # words among the numbers
+    y = rng.uniform(-0.6, 1.0) * unit - max(0.0, slope) * width
+    last = height - min(0.0, slope) * width
+    lines = 0
+    while y < last and lines < 12:
+        x = rng.uniform(-0.3, 2.0) * unit if rng.random() < 0.7 else rng.uniform(0, width)
+        while x < width:
+            x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=texts and rng.random() < 0.4)
+            x += unit * words * rng.uniform(0.6, 1.5)
+            if rng.random() < 0.15:
+                break
+        y += leading * rng.uniform(0.9, 1.15)
+        lines += 1
+        if rng.random() < 0.12:
+            break
+
+
+def _number(
+    rng: Generator,
+    sheet: _Sheet,
+    writer: Writer,
+    x: float,
+    y: float,
+    slope: float,
+    unit: float,
+    gap: float,
+    *,
+    text: bool,
+) -> float:
+    """Digits side by side, with what people write between them; returns where the next number may begin."""
+    if rng.random() < 0.08:
+        ink = _sign(rng, unit)
+        sheet.put(ink, x, y + slope * x + unit * rng.uniform(-0.1, 0.1))
+        x += ink.shape[1] + unit * max(0.05, gap)
+    repeated = int(rng.choice([0, int(rng.integers(10))])) if rng.random() < 0.2 else None  # 1000, 77
+    uneven = rng.choice([0.08, 0.2], p=[0.7, 0.3])
+    zeros = rng.uniform(0.45, 0.8) if rng.random() < 0.2 else 1.0  # some write them small
+    lifted = rng.uniform(0, 0.5)
+    for _ in range(rng.integers(1, 8)):
+        if x > sheet.ink.shape[1]:
+            break
+        tall = max(5, round(unit * np.exp(np.clip(rng.normal(0, uneven), -0.6, 0.3))))
+        base = y + slope * x + unit * rng.normal(0, 0.05)
+        if text:
+            ink, digit = strokes.letter(rng, tall), None
+        else:
+            digit = repeated if repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
+            small = zeros if digit == 0 else 1.0
+            ink, _ = writer.digit(rng, max(5, round(tall * small)), digit)
+            base -= lifted * (1 - small) * unit
+        sheet.put(ink, x, base + unit - ink.shape[0], digit)
+        x += ink.shape[1] + unit * (gap + rng.normal(0, 0.04))
+        if rng.random() < 0.07:  # a point or comma between thousands
+            ink = strokes.dot(rng, unit * rng.uniform(0.06, 0.16))
+            sheet.put(ink, x - 0.1 * unit, base + unit * rng.uniform(0.85, 1.0) - min(ink.shape[0], 0.15 * unit))
+            x += ink.shape[1] + unit * max(0.0, gap)
+    closed = rng.random() < 0.35  # with a dash, two, or more, so that nobody adds a digit
+    for _ in range(rng.integers(1, 4)):
+        if rng.random() < (0.75 if closed else 0.15):
+            ink = strokes.line(rng, int(unit * rng.uniform(0.25, 0.9)) + 2) if closed else _sign(rng, unit)
+            sheet.put(ink, x, y + slope * x + unit * rng.uniform(0.1, 0.8))
+            x += ink.shape[1] + unit * rng.uniform(0, 0.3)
+    return x
+
+
+def _sign(rng: Generator, unit: float) -> Ink:
+    """A dash, point, sign or letter as it stands before, between and after numbers."""
+    kind = rng.choice(["line", "dot", "letter", "scribble"], p=[0.5, 0.25, 0.2, 0.05])
+    if kind == "line":
+        return strokes.line(rng, int(unit * rng.uniform(0.3, 1.2)) + 2)
+    if kind == "dot":
+        return strokes.dot(rng, unit * rng.uniform(0.05, 0.18))
+    return (strokes.letter if kind == "letter" else strokes.scribble)(rng, int(unit * rng.uniform(0.6, 1.1)) + 3)
+
+
+def _cluttered(rng: Generator, picture: paper.Picture, unit: float) -> paper.Picture:
+    """What lies about: printed words, scribbles, long strokes, dark things at the edge of the table."""
+    height, width = picture.shape[:2]
+    ink = np.zeros((height, width), np.float32)
+    sheet = _Sheet(height, width)
+    for _ in range(rng.integers(1, 4)):
+        x, y = rng.uniform(-0.1, 0.9) * width, rng.uniform(-0.1, 0.95) * height
+        kind = rng.choice(["printed", "scribble", "stroke", "thing", "letters"], p=[0.3, 0.15, 0.25, 0.15, 0.15])
+        if kind == "printed":
+            signs = np.array(list(strokes.LETTERS[:35] + strokes.LETTERS[20:35] * 2 + " " * 12 + "0123456789:-./"))
+            words = "".join(rng.choice(signs, rng.integers(4, 24)))
+            sheet.put(strokes.printed(rng, words, int(rng.uniform(8, 22))), x, y)
+        elif kind == "scribble":
+            sheet.put(strokes.scribble(rng, int(rng.uniform(0.5, 2.5) * min(unit, 48)) + 4), x, y)
+        elif kind == "letters":
+            for _ in range(rng.integers(1, 8)):
+                glyph = strokes.letter(rng, int(rng.uniform(0.6, 1.2) * min(unit, 48)) + 4)
+                sheet.put(glyph, x, y)
+                x += glyph.shape[1] * rng.uniform(0.8, 1.3)
+        elif kind == "stroke":
+            ends = rng.uniform(-0.2, 1.2, (2, 2)) * (width, height)
+            canvas = np.zeros((height, width), np.uint8)
+            thick = int(rng.integers(1, max(2, int(min(unit, 48) / 5)) + 1))
+            start, end = np.rint(ends * 16).astype(int).tolist()
+            cv2.line(canvas, start, end, 255, thick, cv2.LINE_AA, 4)
+            np.maximum(ink, canvas.astype(np.float32) / 255, out=ink)
+        else:
+            corner = rng.uniform(-0.3, 1.3, 2) * (width, height)
+            points = corner + rng.normal(0, 0.3, (5, 2)) * (width, height)
+            canvas = np.zeros((height, width), np.uint8)
+            cv2.fillConvexPoly(canvas, cv2.convexHull(points.astype(np.int32)), 255)
+            if canvas.mean() < 90:
+                np.maximum(ink, canvas.astype(np.float32) / 255, out=ink)
+    return paper.inked(rng, picture, np.maximum(ink, sheet.ink))

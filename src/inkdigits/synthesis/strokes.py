@@ -1,0 +1,265 @@
+"""Shapes drawn with a pen: digits in the ways people write them, scribbles and letters, as ink without paper.
+
+MNIST holds few European ones, crossed sevens and slashed zeros, and no shape that is not a digit. Here are some, each
+drawn anew: control points move, the pen changes, a smooth field bends the whole.
+
+Ink is (h, w) float32 in [0, 1], 0.0 paper and 1.0 ink, cut out tightly around the strokes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Ink = NDArray[np.float32]
+Points = Sequence[tuple[float, float]]
+
+# How digits are written: strokes through points (x, y), 0..1 from the top left of the digit's box. A point that comes
+# twice in a row is a corner; between corners the pen moves in a smooth curve.
+_DIGITS: dict[int, list[list[Points]]] = {
+    0: [
+        [[(0.5, 0), (0.12, 0.25), (0.1, 0.7), (0.5, 1), (0.88, 0.7), (0.88, 0.28), (0.5, 0)]],
+        [[(0.6, 0.02), (0.15, 0.3), (0.1, 0.75), (0.5, 1), (0.9, 0.65), (0.8, 0.2), (0.45, 0.03)]],
+        [
+            [(0.5, 0), (0.12, 0.25), (0.1, 0.7), (0.5, 1), (0.88, 0.7), (0.88, 0.28), (0.5, 0)],
+            [(0.95, 0.02), (0.05, 0.98)],
+        ],
+    ],
+    1: [
+        [[(0.5, 0), (0.5, 1)]],
+        [[(0.2, 0.35), (0.6, 0), (0.6, 0), (0.58, 1)]],
+        [[(0.1, 0.5), (0.6, 0), (0.6, 0), (0.6, 1)]],
+        [[(0.25, 0.25), (0.55, 0), (0.55, 0), (0.55, 1)], [(0.2, 1), (0.92, 1)]],
+        [[(0.0, 0.62), (0.75, 0), (0.75, 0), (0.72, 1)]],
+    ],
+    2: [
+        [[(0.1, 0.25), (0.45, 0), (0.85, 0.25), (0.5, 0.65), (0.05, 1), (0.05, 1), (0.95, 0.97)]],
+        [[(0.1, 0.06), (0.85, 0.03), (0.85, 0.03), (0.08, 0.96), (0.08, 0.96), (0.95, 0.95)]],
+        [[(0.12, 0.2), (0.5, 0), (0.85, 0.22), (0.6, 0.6), (0.05, 1), (0.05, 1), (0.45, 0.9), (0.97, 0.98)]],
+        [[(0.1, 0.25), (0.5, 0), (0.85, 0.28), (0.35, 0.85), (0.08, 0.95), (0.15, 0.8), (0.5, 0.95), (0.97, 0.92)]],
+    ],
+    3: [
+        [[(0.1, 0.12), (0.5, 0), (0.85, 0.22), (0.4, 0.46), (0.4, 0.46), (0.9, 0.7), (0.5, 1), (0.08, 0.88)]],
+        [[(0.1, 0.03), (0.88, 0.02), (0.88, 0.02), (0.42, 0.4), (0.42, 0.4), (0.9, 0.7), (0.5, 1), (0.08, 0.9)]],
+    ],
+    4: [
+        [[(0.2, 0), (0.08, 0.58), (0.08, 0.58), (0.95, 0.58)], [(0.7, 0.1), (0.65, 1)]],
+        [[(0.68, 0), (0.04, 0.68), (0.04, 0.68), (0.97, 0.68)], [(0.68, 0), (0.66, 1)]],
+        [[(0.6, 0), (0.05, 0.62), (0.05, 0.62), (0.95, 0.6)], [(0.72, 0.35), (0.64, 1)]],
+        [[(0.5, 0), (0.06, 0.55), (0.06, 0.55), (0.9, 0.48), (0.9, 0.48), (0.5, 1)]],
+        [[(0.12, 0), (0.1, 0.45), (0.5, 0.55), (0.85, 0.4)], [(0.88, 0), (0.8, 1)]],
+    ],
+    5: [
+        [[(0.85, 0.02), (0.22, 0.02), (0.22, 0.02), (0.15, 0.44), (0.15, 0.44), (0.5, 0.36), (0.9, 0.65), (0.5, 1),
+          (0.06, 0.92)]],
+        [
+            [(0.22, 0.06), (0.15, 0.44), (0.15, 0.44), (0.55, 0.38), (0.9, 0.67), (0.5, 1), (0.06, 0.9)],
+            [(0.2, 0.03), (0.95, 0)],
+        ],
+    ],
+    6: [
+        [[(0.75, 0.02), (0.3, 0.3), (0.1, 0.7), (0.5, 1), (0.88, 0.72), (0.5, 0.5), (0.13, 0.7)]],
+        [[(0.5, 0), (0.16, 0.4), (0.12, 0.8), (0.55, 1), (0.88, 0.75), (0.55, 0.52), (0.14, 0.75)]],
+    ],
+    7: [
+        [[(0.08, 0.04), (0.9, 0.03), (0.9, 0.03), (0.4, 1)]],
+        [[(0.08, 0.06), (0.9, 0.03), (0.9, 0.03), (0.4, 1)], [(0.25, 0.5), (0.85, 0.48)]],
+        [[(0.06, 0.22), (0.1, 0.05), (0.1, 0.05), (0.92, 0.05), (0.92, 0.05), (0.55, 0.5), (0.42, 1)]],
+        [[(0.05, 0.12), (0.3, 0.0), (0.6, 0.12), (0.95, 0.02), (0.95, 0.02), (0.4, 1)], [(0.3, 0.5), (0.85, 0.5)]],
+        [
+            [(0.06, 0.2), (0.1, 0.05), (0.1, 0.05), (0.5, 0.09), (0.92, 0.02), (0.92, 0.02), (0.4, 1)],
+            [(0.3, 0.55), (0.8, 0.45)],
+        ],
+    ],
+    8: [
+        [[(0.8, 0.14), (0.45, 0), (0.18, 0.22), (0.5, 0.47), (0.87, 0.75), (0.5, 1), (0.13, 0.76), (0.5, 0.47),
+          (0.82, 0.22), (0.72, 0.07)]],
+        [
+            [(0.5, 0), (0.2, 0.22), (0.5, 0.47), (0.8, 0.24), (0.5, 0)],
+            [(0.5, 0.47), (0.12, 0.74), (0.5, 1), (0.88, 0.74), (0.5, 0.47)],
+        ],
+    ],
+    9: [
+        [[(0.85, 0.22), (0.5, 0.02), (0.14, 0.28), (0.5, 0.52), (0.85, 0.22), (0.85, 0.22), (0.78, 1)]],
+        [[(0.85, 0.2), (0.5, 0.02), (0.14, 0.28), (0.5, 0.52), (0.84, 0.25), (0.85, 0.65), (0.6, 0.98), (0.15, 0.92)]],
+        [[(0.15, 0.03), (0.14, 0.35), (0.5, 0.45), (0.85, 0.25)], [(0.86, 0.0), (0.84, 0.65), (0.6, 1), (0.15, 0.93)]],
+        [[(0.85, 0.25), (0.55, 0.02), (0.15, 0.25), (0.4, 0.52), (0.83, 0.28), (0.8, 0.7), (0.45, 1)]],
+    ],
+}  # fmt: skip
+_WIDTHS = {0: (0.5, 0.95), 1: (0.15, 0.6)}
+LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxαγελπΣΩ"
+"""Letters that cannot be taken for a digit, most of the time."""
+SYMBOLS = "+-=*#$%&@?<>:;~^"
+_TYPEFACES = (
+    "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-BoldOblique", "DejaVuSans-Oblique", "DejaVuSansMono",
+    "DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic",
+    "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta",
+)  # fmt: skip
+"""Files that come with Matplotlib."""
+
+
+def drawn_digit(rng: Generator, digit: int, height: int) -> Ink:
+    """A digit written with a pen, about `height` pixels high."""
+    ways = _DIGITS[digit]
+    strokes = ways[rng.integers(len(ways))]
+    low, high = _WIDTHS.get(digit, (0.45, 0.9))
+    return _drawn(rng, strokes, height, rng.uniform(low, high) * height, jitter=0.035)
+
+
+def scribble(rng: Generator, height: int) -> Ink:
+    """One to four strokes through random points: what a hand leaves that writes nothing."""
+    strokes = []
+    for _ in range(rng.integers(1, 5)):
+        points = rng.random((rng.integers(2, 8), 2))
+        if rng.random() < 0.3:  # straight lines rather than curves
+            points = np.repeat(points, 2, axis=0)
+        strokes.append([(float(x), float(y)) for x, y in points])
+    return _drawn(rng, strokes, height, rng.uniform(0.4, 1.8) * height, jitter=0.0)
+
+
+def line(rng: Generator, length: int) -> Ink:
+    """A dash, a slash or a check mark about `length` pixels long."""
+    shapes: list[list[Points]] = [
+        [[(0, 0.5), (1, 0.5)]],
+        [[(0, 0.4), (1, 0.6)], [(0, 0.8), (1, 1)]],
+        [[(0, 0.6), (0.35, 1), (0.35, 1), (1, 0)]],
+        [[(0, 0.5), (0.3, 0.4), (0.7, 0.6), (1, 0.5)]],
+        [[(0, 0), (1, 1)], [(0, 1), (1, 0)]],
+        [[(0.5, 0), (0.5, 1)], [(0, 0.5), (1, 0.5)]],
+    ]
+    strokes = shapes[rng.choice(len(shapes), p=[0.4, 0.15, 0.1, 0.15, 0.1, 0.1])]
+    flat = rng.uniform(0.02, 0.3) if len(strokes[0]) == 2 and len(strokes) < 2 else rng.uniform(0.4, 1)
+    return _drawn(rng, strokes, max(2, int(length * flat)), float(length), jitter=0.03)
+
+
+def dot(rng: Generator, size: float) -> Ink:
+    """A dot or, half of the time, a comma of about `size` pixels."""
+    tail = rng.uniform(0.3, 1.5) if rng.random() < 0.5 else 0.0
+    side = int(size * (2 + tail)) + 3
+    canvas = np.zeros((side, side), np.uint8)
+    x = side - size / 2 - 1.5
+    points = np.array([[x, size / 2 + 1], [x - size * tail / 2, size / 2 + 1 + size * tail]]) * 16
+    cv2.polylines(canvas, [points.astype(np.int32)], False, 255, max(1, round(size)), cv2.LINE_AA, 4)
+    return tight(canvas.astype(np.float32) / np.float32(255))
+
+
+def letter(rng: Generator, height: int) -> Ink:
+    """A letter or a symbol of a typeface, bent as if written by hand, thick or thin."""
+    glyphs = typeset()
+    glyph = glyphs[rng.integers(len(glyphs))]
+    wide = glyph.shape[1] / glyph.shape[0]
+    size = (max(3, int(height * wide * rng.uniform(0.7, 1.3))), height)
+    ink = cv2.resize(glyph, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return bent(rng, ink, rng.uniform(0, 0.06))
+
+
+@functools.cache
+def typeset() -> list[NDArray[np.uint8]]:
+    """Letters and symbols in every typeface at hand, 64 pixels high: OpenCV's pen plotter fonts and Matplotlib's."""
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    glyphs = []
+    texts = [*LETTERS, *SYMBOLS, "kg", "No", "Dr", "Nr", "EUR", "am", "VII", "xy", "US", "ml", "cm", "Pa", "fi"]
+    for font in range(8):
+        for slanted in (0, cv2.FONT_ITALIC):
+            for text in (t for t in texts if t.isascii()):
+                canvas = np.zeros((160, 420), np.uint8)
+                cv2.putText(canvas, text, (40, 110), font | slanted, 2.5, 255, 3 + font % 3 * 3, cv2.LINE_AA)
+                glyphs.append(canvas)
+    folder = matplotlib.get_data_path() + "/fonts/ttf/"
+    for name in _TYPEFACES:
+        face = ImageFont.truetype(f"{folder}{name}.ttf", 80)
+        for text in [*LETTERS, *SYMBOLS, *texts[-13:]]:
+            picture = Image.new("L", (420, 180))
+            ImageDraw.Draw(picture).text((40, 30), text, 255, font=face)
+            glyphs.append(np.asarray(picture))
+    cut = [_cut(glyph) for glyph in glyphs if glyph.any()]
+    return [cv2.resize(g, (max(3, g.shape[1] * 64 // g.shape[0]), 64)) for g in cut if g.shape[1] < 4 * g.shape[0]]
+
+
+def printed(rng: Generator, text: str, height: int) -> Ink:
+    """A line of machine print, its capitals about `height` pixels high."""
+    font = int(rng.integers(8))
+    scale = height / 21
+    (width, tall), below = cv2.getTextSize(text, font, scale, 1)
+    canvas = np.zeros((tall + below + 4, width + 4), np.uint8)
+    thick = 1 + int(rng.random() < 0.3) + int(height > 20)
+    cv2.putText(canvas, text, (2, tall + 2), font, scale, 255, thick, cv2.LINE_AA)
+    return tight(canvas.astype(np.float32) / np.float32(255))
+
+
+def bent(rng: Generator, ink: Ink, strength: float) -> Ink:
+    """Ink pushed around by a smooth random field, by about `strength` of its longest side."""
+    height, width = ink.shape
+    margin = int(3 * strength * max(height, width)) + 1
+    ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    height, width = ink.shape
+    push = rng.normal(0, strength * max(height, width), (2, 4, 4)).astype(np.float32)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    rows += cv2.resize(push[0], (width, height), interpolation=cv2.INTER_CUBIC)
+    columns += cv2.resize(push[1], (width, height), interpolation=cv2.INTER_CUBIC)
+    return tight(cv2.remap(ink, columns, rows, cv2.INTER_LINEAR))
+
+
+def tight(ink: Ink) -> Ink:
+    """Ink without its empty margins; never smaller than one pixel."""
+    return np.ascontiguousarray(_cut(ink, 0.1))
+
+
+def put(sheet: Ink, ink: Ink, y: float, x: float) -> tuple[slice, slice] | None:
+    """Ink on a sheet with its top left corner at (y, x), cut at the border; where it came to lie, if anywhere."""
+    top, left = round(y), round(x)
+    rows = slice(max(0, top), min(sheet.shape[0], top + ink.shape[0]))
+    columns = slice(max(0, left), min(sheet.shape[1], left + ink.shape[1]))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    part = ink[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    np.maximum(sheet[rows, columns], part, out=sheet[rows, columns])
+    return rows, columns
+
+
+def _cut(ink: NDArray[Any], threshold: float = 25) -> NDArray[Any]:
+    mask = ink > threshold
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return ink[:1, :1]
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _drawn(rng: Generator, strokes: Sequence[Points], height: int, width: float, jitter: float) -> Ink:
+    """Strokes drawn in a box of height x width pixels with one pen."""
+    pen = max(1.0, height * np.exp(rng.uniform(np.log(0.03), np.log(0.2))))
+    margin = int(pen + 0.1 * height) + 2
+    canvas = np.zeros((int(height) + 2 * margin, int(width) + 2 * margin), np.uint8)
+    slant = rng.normal(0, 0.15)
+    turn = rng.normal(0, 0.06)
+    for stroke in strokes:
+        points = np.asarray(stroke, np.float64)
+        corner = np.r_[False, (points[1:] == points[:-1]).all(1)]
+        moves = rng.normal(0, jitter, points.shape)
+        moves[corner] = moves[np.flatnonzero(corner) - 1]  # a corner stays one point
+        curve = _curve(points + moves)
+        x = curve[:, 0] - 0.5 - (slant + turn) * (curve[:, 1] - 0.5)
+        y = curve[:, 1] - 0.5 + turn * (curve[:, 0] - 0.5)
+        path = np.stack([(x + 0.5) * width + margin, (y + 0.5) * height + margin], 1)
+        cv2.polylines(canvas, [np.rint(path * 16).astype(np.int32)], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
+    ink = canvas.astype(np.float32) / np.float32(255)
+    if pen < 1.5:
+        ink = ink * np.float32(rng.uniform(0.6, 1))
+    return bent(rng, ink, rng.uniform(0.005, 0.03)) if jitter else tight(ink)
+
+
+def _curve(points: NDArray[np.float64], steps: int = 8) -> NDArray[np.float64]:
+    """A Catmull-Rom curve through points (n, 2); a point that comes twice is a corner."""
+    padded = np.concatenate([points[:1], points, points[-1:]])
+    t = (np.arange(steps) / steps)[:, None, None]
+    a, b, c, d = (padded[i : len(padded) - 3 + i] for i in range(4))
+    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return np.concatenate([curve.transpose(1, 0, 2).reshape(-1, 2), points[-1:]])

@@ -1,0 +1,314 @@
+"""Made-up pictures: the same for the same seed, with labels and boxes that tell what is on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from inkdigits.datasets import load_dataset
+from inkdigits.preprocess import normalize
+from inkdigits.synthesis import glyphs, paper, sets, strokes
+from inkdigits.synthesis import pages as sheets
+from inkdigits.synthesis.crops import OTHER, Crop, Crops, worn
+from inkdigits.synthesis.pages import Page, page
+
+DIGITS = 3000
+"""Images of MNIST to make pictures from."""
+
+
+@pytest.fixture(scope="module")
+def images(data_cache: Path) -> NDArray[np.uint8]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(data_cache))
+        return load_dataset("mnist", "train").images[:DIGITS]
+
+
+@pytest.fixture(scope="module")
+def labels(images: NDArray[np.uint8], data_cache: Path) -> NDArray[np.uint8]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(data_cache))
+        return load_dataset("mnist", "train").labels[:DIGITS]
+
+
+def same(first: Page, second: Page) -> bool:
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("pixels", "boxes", "digits"))
+
+
+# ---- strokes
+
+
+SHAPES = {
+    "digit": lambda rng: strokes.drawn_digit(rng, int(rng.integers(10)), 40),
+    "scribble": lambda rng: strokes.scribble(rng, 40),
+    "line": lambda rng: strokes.line(rng, 40),
+    "dot": lambda rng: strokes.dot(rng, 4.0),
+    "letter": lambda rng: strokes.letter(rng, 40),
+    "print": lambda rng: strokes.printed(rng, "Total 12:30", 14),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_ink_is_between_paper_and_full_and_cut_out_tightly(kind: str) -> None:
+    for seed in range(40):
+        ink = SHAPES[kind](np.random.default_rng(seed))
+        assert ink.dtype == np.float32 and ink.ndim == 2
+        assert ink.min() >= 0 and 0.1 < ink.max() <= 1
+        for edge in (ink[0], ink[-1], ink[:, 0], ink[:, -1]):
+            assert edge.max() > 0.1, "no empty margin"
+        assert np.array_equal(ink, SHAPES[kind](np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_drawn_digits_have_the_height_asked_for(digit: int) -> None:
+    for seed in range(30):
+        tall, wide = strokes.drawn_digit(np.random.default_rng(seed), digit, 60).shape
+        assert 45 <= tall <= 95
+        assert wide < 1.6 * tall
+
+
+def test_letters_hold_no_digit() -> None:
+    assert not set(strokes.LETTERS + strokes.SYMBOLS) & set("0123456789OIlSBZqgo|")
+
+
+@pytest.mark.parametrize(("y", "x", "rows", "columns"), [(2, 3, (2, 6), (3, 8)), (-1, 17, (0, 3), (17, 20))])
+def test_ink_is_put_where_it_belongs_and_cut_at_the_border(
+    y: int, x: int, rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    sheet = np.zeros((10, 20), np.float32)
+    assert strokes.put(sheet, np.ones((4, 5), np.float32), y, x) == (slice(*rows), slice(*columns))
+    expected = np.zeros_like(sheet)
+    expected[slice(*rows), slice(*columns)] = 1
+    assert np.array_equal(sheet, expected)
+
+
+@pytest.mark.parametrize(("y", "x"), [(-4, 0), (10, 0), (0, -5), (0, 20)])
+def test_ink_outside_the_sheet_leaves_no_trace(y: int, x: int) -> None:
+    sheet = np.zeros((10, 20), np.float32)
+    assert strokes.put(sheet, np.ones((4, 5), np.float32), y, x) is None
+    assert not sheet.any()
+
+
+# ---- glyphs and paper
+
+
+@pytest.mark.parametrize("height", [8, 20, 60])
+def test_a_writer_writes_the_digits_asked_for_in_their_size(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], height: int
+) -> None:
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        ink, digit = glyphs.Writer(rng, images, labels, 2.0).digit(rng, height, seed % 10)
+        assert digit == seed % 10
+        assert ink.dtype == np.float32 and ink.min() >= 0 and ink.max() <= 1
+        assert ink.sum() > 2, "something can be seen of it"
+        assert 0.4 * height <= ink.shape[0] <= 1.8 * height + 2
+
+
+def test_a_writer_without_a_wish_writes_all_digits(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    rng = np.random.default_rng(0)
+    writer = glyphs.Writer(rng, images, labels)
+    assert {writer.digit(rng, 20)[1] for _ in range(150)} == set(range(10))
+
+
+def test_ink_is_darker_than_its_paper() -> None:
+    ink = np.zeros((40, 60), np.float32)
+    ink[10:30, 20:40] = 1
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        sheet = paper.paper(rng, 40, 60, 20)
+        assert sheet.dtype == np.float32 and sheet.shape == (40, 60, 3)
+        written = paper.inked(rng, sheet, ink)
+        assert written[15:25, 25:35].mean() < sheet[15:25, 25:35].mean()
+        outside = ink == 0
+        np.testing.assert_allclose(written[outside], sheet[outside], rtol=1e-6)
+
+
+def test_photographs_are_pictures_of_the_same_size() -> None:
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        pixels = paper.photographed(rng, paper.paper(rng, 37, 61, 20), 20)
+        assert pixels.dtype == np.uint8 and pixels.shape == (37, 61, 3)
+
+
+# ---- pages
+
+
+def test_a_page_follows_from_its_seed(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    for seed in range(8):
+        first, second, other = (
+            page(np.random.default_rng(number), images, labels) for number in (seed, seed, seed + 1000)
+        )
+        assert same(first, second)
+        assert not same(first, other)
+
+
+def test_boxes_lie_in_the_page_and_labels_are_digits(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    counts = []
+    for seed in range(40):
+        one = page(np.random.default_rng(seed), images, labels, 150, 310)
+        assert one.pixels.shape == (150, 310, 3) and one.pixels.dtype == np.uint8
+        assert one.boxes.shape == (len(one.digits), 4) and one.boxes.dtype == np.float32
+        assert one.digits.dtype == np.uint8 and (one.digits <= 9).all()
+        assert (one.boxes[:, :2] >= 0).all() and (one.boxes[:, 2:] >= 1).all()
+        assert (one.boxes[:, 0] + one.boxes[:, 2] <= 310).all() and (one.boxes[:, 1] + one.boxes[:, 3] <= 150).all()
+        counts.append(len(one.digits))
+    assert np.median(counts) > 5 and min(counts) < max(counts)
+
+
+def test_boxes_are_around_ink(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a box says that a digit is, the sheet holds ink up to each of the box's sides, unless the page ends."""
+    put: list[NDArray[np.float32]] = []
+
+    def kept(rng: Generator, picture: NDArray[np.float32], ink: NDArray[np.float32]) -> NDArray[np.float32]:
+        put.append(ink)
+        return picture
+
+    monkeypatch.setattr(sheets, "FIELDS", 0.0)
+    monkeypatch.setattr(paper, "inked", kept)
+    whole = 0
+    for seed in range(30):
+        put.clear()
+        one = page(np.random.default_rng(seed), images, labels)
+        sheet = put[-1]  # what lies about was put on the paper before
+        for x, y, width, height in one.boxes.astype(int):
+            inside = sheet[y : y + height, x : x + width]
+            assert inside.max() > 0.3
+            if 0 < x < 320 - width and 0 < y < 160 - height:
+                whole += 1
+                for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
+                    assert edge.max() > 0
+    assert whole > 200
+
+
+def test_boxes_of_a_field_are_in_the_field(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Around a field there is nothing but one gray level, and no box."""
+    monkeypatch.setattr(sheets, "FIELDS", 1.0)
+    seen = 0
+    for seed in range(20):
+        one = page(np.random.default_rng(seed), images, labels)
+        corner = one.pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+        around = max(corner.tolist(), key=corner.tolist().count)
+        field = (one.pixels != around).any(axis=2)
+        assert field.mean() < 0.6
+        for x, y, width, height in one.boxes.astype(int):
+            seen += 1
+            assert field[y : y + height, x : x + width].mean() > 0.5
+    assert seen > 30
+
+
+def test_a_page_labels_its_digits_right(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each class is written as a bar of its own height: boxes give away what was written in them."""
+
+    def bar(self: glyphs.Writer, rng: Generator, height: int, digit: int | None = None) -> tuple[strokes.Ink, int]:
+        digit = int(rng.integers(10)) if digit is None else digit
+        return np.ones((10 + 3 * digit, 6), np.float32), digit
+
+    monkeypatch.setattr(sheets, "FIELDS", 0.0)
+    monkeypatch.setattr(glyphs.Writer, "digit", bar)
+    seen = set()
+    for seed in range(20):
+        one = page(np.random.default_rng(seed), images, labels)
+        for (_, y, _, height), digit in zip(one.boxes, one.digits, strict=True):
+            if y > 0 and y + height < 160:
+                assert height == 10 + 3 * digit
+                seen.add(int(digit))
+    assert seen == set(range(10))
+
+
+def test_a_digit_cut_at_the_border_counts_only_while_most_of_it_is_there() -> None:
+    ink = np.ones((10, 10), np.float32)
+    for x, counts in ((-1, True), (-3, False), (91, True), (93, False), (200, False)):
+        sheet = sheets._Sheet(40, 100)
+        sheet.put(ink, x, 5, digit=3)
+        assert bool(sheet.digits) == counts
+        assert all(box[0] >= 0 and box[0] + box[2] <= 100 for box in sheet.boxes)
+
+
+# ---- crops
+
+
+@pytest.fixture(scope="module")
+def crops(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Crops:
+    return Crops(images, labels)
+
+
+@pytest.mark.parametrize("kind", ["digit", "other"])
+def test_crops_are_what_networks_see(crops: Crops, kind: str) -> None:
+    made: list[Crop] = []
+    for seed in range(60):
+        first, again = (getattr(crops, kind)(np.random.default_rng(seed)) for _ in range(2))
+        assert np.array_equal(first.seen, again.seen) and first.label == again.label
+        assert first.seen.shape == (28, 28) and first.seen.dtype == np.uint8
+        assert first.seen.max() == 255, "ink, and as strong as it gets"
+        made.append(first)
+    shown = {crop.label for crop in made}
+    assert shown == ({OTHER} if kind == "other" else set(range(10)))
+
+
+def test_crops_stay_what_they_are_when_normalized_again(crops: Crops) -> None:
+    """Their layout is MNIST's, so what was made once can be used like any picture."""
+    stay = 0
+    for seed in range(40):
+        seen = crops.digit(np.random.default_rng(seed)).seen
+        stay += np.array_equal(np.rint(normalize(seen).seen * 255), seen)
+    assert stay >= 30
+
+
+def test_most_crops_of_digits_are_read_as_their_label(crops: Crops) -> None:
+    import inkdigits
+
+    made = [crops.digit(np.random.default_rng(seed)) for seed in range(150)]
+    answers = inkdigits.load(threads=1).classify(np.stack([crop.seen for crop in made]))
+    right = [answer.digit == crop.label for answer, crop in zip(answers, made, strict=True)]
+    assert np.mean(right) > 0.8
+
+
+def test_worn_images_keep_their_shape_and_kind(images: NDArray[np.uint8]) -> None:
+    changed = 0
+    for seed in range(80):
+        pixels = worn(np.random.default_rng(seed), images[seed])
+        assert pixels.shape == (28, 28) and pixels.dtype == np.uint8
+        changed += not np.array_equal(pixels, images[seed])
+    assert changed == 80
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_many_crops_are_those_made_one_by_one(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets, "_PART", 4)
+    told: list[tuple[int, int]] = []
+    made, shown = sets.crops(images, labels, 7, 4, seed=5, done=lambda *now: told.append(now), workers=workers)
+    assert made.shape == (11, 28, 28) and made.dtype == shown.dtype == np.uint8
+    assert told == [(4, 11), (8, 11), (11, 11)]
+    maker = Crops(images, labels)
+    for index in range(11):
+        rng = np.random.default_rng([5, index])
+        one = maker.digit(rng) if index < 7 else maker.other(rng)
+        assert np.array_equal(one.seen, made[index]) and one.label == shown[index]
+
+
+def test_no_crops_wanted_of_one_kind(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    assert sets.crops(images, labels, 0, 2, seed=1, workers=1)[1].tolist() == [OTHER, OTHER]
+
+
+def test_opencv_draws_the_same_with_any_number_of_threads(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        alone = page(np.random.default_rng(3), images, labels)
+        cv2.setNumThreads(4)
+        assert same(alone, page(np.random.default_rng(3), images, labels))
+    finally:
+        cv2.setNumThreads(before)
