@@ -17,10 +17,12 @@ import os
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+from inkdigits.architectures import Family, family
 from inkdigits.bundle import Bundle
 from inkdigits.evaluation import evaluate
 from inkdigits.recipes import Recipe, load_recipe
@@ -31,9 +33,30 @@ VERSIONS = ("inkdigits", "keras", "tensorflow-cpu", "tensorflow", "numpy", "pyth
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """What distinguishes a recipe from an earlier one of the same name; its name and description do not."""
-    values = {key: value for key, value in recipe.to_dict().items() if key not in ("name", "description", "seed")}
+    """What distinguishes a recipe from an earlier one of the same name; its name and description do not.
+
+    Options at their defaults do not count either, so that an option added later changes no recipe without it.
+    """
+    plain = Recipe(name="plain", architecture=type(recipe.architecture)(recipe.architecture.name, _family(recipe)))
+    values = _differing(recipe.to_dict(), plain.to_dict())
+    values = {key: value for key, value in values.items() if key not in ("name", "description", "seed")}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _family(recipe: Recipe) -> Family:
+    return family(recipe.architecture.name, {})
+
+
+def _differing(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not those of `plain`; the architecture's name always counts."""
+    differing: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            inner = _differing(value, plain[key])
+            differing |= {key: {"name": value.get("name"), **inner}} if inner or key == "architecture" else {}
+        elif value != plain[key]:
+            differing[key] = value
+    return differing
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The golden vectors: pictures, and what `preprocess.normalize` made of them when VERSION 1 was fixed.
+"""The golden vectors: pictures, and what `preprocess.normalize` made of them when VERSION 2 was fixed.
 
 Run this file to renew `golden.npz`, and raise `preprocess.VERSION` when that changes it.
 """
@@ -23,6 +23,8 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
     speckled[10:13, 10:13] = speckled[150:152, 190:193] = 30
     neighbors = picture(5)
     neighbors[:, :25] = np.minimum(neighbors[:, :25], 255 - picture(8, paper=0, pen=255)[:, 90:115])
+    cut = picture(5)[:128].copy()  # the digit goes on below the picture; the stroke comes in from the left
+    cut[70:78, :55] = 30
     return {
         **{f"plain {digit}": picture(digit) for digit in range(10)},
         "light on dark": picture(4, paper=20, pen=230),
@@ -39,6 +41,8 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
         "bold": picture(6, stroke=0.25),
         "speckled": speckled,
         "with a neighbor": neighbors,
+        "cut at the bottom, a stroke from the left": cut,
+        "loud noise": picture(3, size=(60, 60), height=44, stroke=0.16, noise=30, seed=4),
         "blank": np.full((50, 70), 240, np.uint8),
         "noise only": np.random.default_rng(5).normal(128, 3, (60, 60)).astype(np.uint8),
     }

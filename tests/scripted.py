@@ -19,13 +19,14 @@ class Script:
 
     name = "script"
 
-    def __init__(self, probabilities: NDArray[np.float32]) -> None:
-        self.probabilities = probabilities
+    def __init__(self, probabilities: NDArray[np.float32], digitness: float = 1.0) -> None:
+        self.probabilities, self.digitness = probabilities, digitness
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answers:
         rows = pixels.reshape(len(pixels), -1)[:, 0].astype(int)
         seen = pixels.astype(np.float32) / np.float32(255)
-        return Answers(self.probabilities[rows], seen, np.zeros((len(pixels), 4), np.float32))
+        digitness = np.full(len(pixels), self.digitness, np.float32)
+        return Answers(self.probabilities[rows], digitness, seen, np.zeros((len(pixels), 4), np.float32))
 
 
 def card(**changes: Any) -> Card:
@@ -39,6 +40,7 @@ def card(**changes: Any) -> Card:
         "preprocessing": 1,
         "temperature": 1.0,
         "reject_threshold": 0.6,
+        "open_set": False,
         "conformal_threshold": 0.3,
         "coverage": 0.9,
         "parameters": 1234,
@@ -64,10 +66,15 @@ def probabilities(answers: list[tuple[int, float]], second: int | None = None) -
 
 
 def evaluated(
-    labels: list[int], answers: NDArray[np.float32], paths: tuple[str, ...] | None = None, **changes: Any
+    labels: list[int],
+    answers: NDArray[np.float32],
+    paths: tuple[str, ...] | None = None,
+    *,
+    digitness: float = 1.0,
+    **changes: Any,
 ) -> Evaluation:
     """The evaluation of a recognizer that gives these answers (N, 10) to N pictures with these labels, N <= 255."""
     images = np.full((len(labels), 28, 28), 200, np.uint8)
     images[:, 0, 0] = np.arange(len(labels))
     data = Dataset(images, np.array(labels, np.uint8), "made up", paths=paths)
-    return evaluate(Recognizer(card(**changes), Script(answers)), data)
+    return evaluate(Recognizer(card(**changes), Script(answers, digitness)), data)

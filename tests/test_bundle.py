@@ -13,7 +13,8 @@ import pytest
 
 from inkdigits import bundle as bundles
 from inkdigits.bundle import Bundle
-from inkdigits.calibration import softmax
+from inkdigits.calibration import OTHER, softmax, split
+from inkdigits.calibration import answers as rows_of
 from inkdigits.card import CARD_KEY, Card
 from inkdigits.datasets import load_dataset
 from inkdigits.errors import BundleError
@@ -131,6 +132,8 @@ def test_a_card_that_is_no_card_is_refused(bundle: Path, content: bytes, word: s
         ("temperature", "1.0"),
         ("temperature", float("nan")),
         ("reject_threshold", 1.5),
+        ("open_set", 1),
+        ("open_set", None),
         ("conformal_threshold", -0.1),
         ("coverage", None),
         ("parameters", 1.5),
@@ -232,9 +235,9 @@ def test_a_keras_file_with_other_files_inside_or_that_is_none_is_refused(bundle:
         Bundle.load(bundle).keras_model()
 
 
-def saved_again(folder: Path, model: Any) -> Bundle:
+def saved_again(folder: Path, model: Any, others: int = 0) -> Bundle:
     random = np.random.default_rng(0)
-    labels = np.arange(50) % 10
+    labels = np.r_[np.arange(50) % 10, np.full(others, OTHER)]
     return bundles.save(
         folder,
         model,
@@ -242,7 +245,7 @@ def saved_again(folder: Path, model: Any) -> Bundle:
         architecture={"name": "tiny", "options": {"sizes": (1, 2)}},
         seed=3,
         data={"name": "mnist/train", "sha256": "0" * 64, "train": 1, "validation": 50},
-        validation_logits=np.eye(10)[labels] * 3 + random.normal(0, 1, (50, 10)),
+        validation_logits=np.eye(11)[labels][:, :10] * 3 + random.normal(0, 1, (len(labels), 10)),
         validation_labels=labels,
         history=[{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25, "note": "x"}],
         training={"seconds": 1.0, "cpu_seconds": 1.5, "epochs": 2},
@@ -258,6 +261,22 @@ def tiny_network(*, hostile: bool = False) -> Any:
     if hostile:
         x = keras.layers.Lambda(lambda value: value * 2)(x)
     return keras.Model(inputs, keras.layers.Dense(10, name="logits")(x))
+
+
+def test_labels_of_no_digit_make_an_open_set_model(tmp_path: Path) -> None:
+    closed = saved_again(tmp_path / "closed", tiny_network())
+    opened = saved_again(tmp_path / "open", tiny_network(), others=10)
+    assert (closed.card.open_set, opened.card.open_set) == (False, True)
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
+    assert (load(closed.folder).answer(images).digitness == 1).all()
+    answers = load(opened.folder).answer(images)
+    assert ((answers.digitness > 0) & (answers.digitness < 1)).all()
+    logits = opened.keras_model().predict(answers.seen, verbose=0)
+    digits, digitness = split(rows_of(logits, opened.card.temperature, open_set=True))
+    np.testing.assert_allclose(answers.probabilities, digits, atol=1e-5)
+    np.testing.assert_allclose(answers.digitness, digitness, atol=1e-5)
+    for prediction, sure in zip(load(opened.folder).classify(images), answers.confidences, strict=True):
+        assert prediction.confidence == pytest.approx(sure)
 
 
 def test_save_returns_what_load_reads(tmp_path: Path) -> None:

@@ -36,6 +36,31 @@ def test_temperature_undoes_a_known_sharpening(sharpness: float, seed: int) -> N
     assert calibration.fit_temperature(logits, labels) == pytest.approx(sharpness, rel=0.12)
 
 
+def open_set_logits(count: int, sharpness: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ten logits and labels 0..10 drawn from softmax of them and a fixed 0, then sharpened."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(-4, 2, (count, 10))
+    chances = calibration.answers(logits, open_set=True).astype(np.float64)
+    labels = (chances.cumsum(axis=1) < random.random((count, 1))).sum(axis=1).clip(0, 10)
+    return logits * sharpness, labels
+
+
+@given(st.floats(0.3, 5.0), st.integers(0, 100))
+@settings(max_examples=15, deadline=None)
+def test_temperature_undoes_a_known_sharpening_where_some_pictures_show_no_digit(sharpness: float, seed: int) -> None:
+    logits, labels = open_set_logits(4000, sharpness, seed)
+    assert (labels == calibration.OTHER).any()
+    assert calibration.fit_temperature(logits, labels) == pytest.approx(sharpness, rel=0.12)
+
+
+def test_digitness_is_how_often_it_is_a_digit() -> None:
+    logits, labels = open_set_logits(20_000, 1.0, 3)
+    digitness = calibration.split(calibration.answers(logits, open_set=True))[1]
+    for low in np.arange(0, 1, 0.2):
+        inside = (digitness >= low) & (digitness < low + 0.2)
+        assert (labels[inside] < calibration.OTHER).mean() == pytest.approx(digitness[inside].mean(), abs=0.05)
+
+
 @given(st.floats(0.3, 5.0), st.integers(0, 100))
 @settings(max_examples=15, deadline=None)
 def test_no_other_temperature_is_more_likely(sharpness: float, seed: int) -> None:
@@ -62,6 +87,31 @@ def test_softmax_is_a_distribution_and_keeps_the_order(logits: np.ndarray, tempe
 
 def test_softmax_of_no_rows_is_no_rows() -> None:
     assert calibration.softmax(np.zeros((0, 10))).shape == (0, 10)
+
+
+@given(hnp.arrays(np.float64, (4, 10), elements=st.floats(-1e4, 1e4)), st.floats(0.05, 20))
+def test_an_open_set_answer_is_two_questions_one_after_the_other(logits: np.ndarray, temperature: float) -> None:
+    """Is it a digit, and if it is, which: the second does not depend on the fixed 0."""
+    rows = calibration.answers(logits, temperature, open_set=True)
+    assert rows.shape == (4, 11) and rows.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    digits, digitness = calibration.split(rows)
+    assert digits.dtype == digitness.dtype == np.float32
+    assert digits.shape == (4, 10) and digits.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert digitness.min() >= 0 and digitness.max() <= 1 + 1e-6
+    seen = digitness > 1e-20
+    np.testing.assert_allclose(digits[seen], calibration.softmax(logits, temperature)[seen], atol=1e-5)
+
+
+def test_a_closed_set_answer_is_always_a_digit() -> None:
+    rows = calibration.answers(np.arange(20.0).reshape(2, 10), 2.0)
+    digits, digitness = calibration.split(rows)
+    assert np.array_equal(digits, rows) and digitness.tolist() == [1.0, 1.0]
+
+
+def test_of_what_is_surely_no_digit_no_digit_is_more_likely() -> None:
+    digits, digitness = calibration.split(calibration.answers(np.full((1, 10), -1e3), open_set=True))
+    assert digitness.tolist() == [0.0]
+    assert np.allclose(digits, 0.1)
 
 
 @given(hnp.arrays(np.float64, st.integers(1, 200), elements=parts), st.floats(0.01, 1.0))
@@ -112,22 +162,29 @@ def test_a_flat_answer_has_all_ten_candidates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "chosen", "blank", "words"),
+    ("confidence", "shares", "digitness", "blank", "words"),
     [
-        (0.99, (4,), False, None),
-        (0.99, (4, 9), False, None),
-        (0.9, (4,), False, None),
-        (0.1, tuple(range(10)), True, "blank: no ink found"),
-        (1.0, (4,), True, "blank: no ink found"),
-        (0.5, (4, 9), False, "unsure between 4 and 9"),
-        (0.5, (4, 9, 7), False, "unsure between 4, 9 and 7"),
-        (0.42, (4,), False, "not sure enough (42 %, accepted from 90 %)"),
-        (0.42, (4, 9, 7, 1), False, "not sure enough (42 %, accepted from 90 %)"),
-        (0.8999999, (4,), False, "not sure enough (89.9 %, accepted from 90 %)"),
+        (0.99, {4: 0.99}, 1.0, False, None),
+        (0.95, {4: 0.5, 9: 0.5}, 1.0, False, None),
+        (0.9, {4: 0.9, 9: 0.1}, 1.0, False, None),
+        (0.1, dict.fromkeys(range(10), 0.1), 0.0, True, "blank: no ink found"),
+        (1.0, {4: 1.0}, 1.0, True, "blank: no ink found"),
+        (0.5, {4: 0.5, 9: 0.46}, 1.0, False, "unsure between 4 and 9"),
+        (0.5, {9: 0.45, 4: 0.5, 7: 0.05}, 1.0, False, "unsure between 4, 9 and 7"),
+        (0.6, {4: 0.6, 9: 0.4}, 0.5, False, "unsure between 4 and 9"),
+        (0.42, {4: 0.97}, 0.6, False, "not sure enough (42 %, accepted from 90 %)"),
+        (0.42, {4: 0.4, 9: 0.2, 7: 0.2, 1: 0.2}, 1.0, False, "not sure enough (42 %, accepted from 90 %)"),
+        (0.8999999, {4: 0.99}, 0.95, False, "not sure enough (89.9 %, accepted from 90 %)"),
+        (0.49, {4: 1.0}, 0.49, False, "not a digit"),
+        (0.2, {4: 0.5, 9: 0.5}, 0.4, False, "not a digit"),
+        (0.0, {4: 1.0}, 0.0, False, "not a digit"),
     ],
 )
-def test_reason_in_words(confidence: float, chosen: tuple[int, ...], blank: bool, words: str | None) -> None:
-    assert calibration.reason(confidence, chosen, 0.9, blank=blank) == words
+def test_reason_in_words(
+    confidence: float, shares: dict[int, float], digitness: float, blank: bool, words: str | None
+) -> None:
+    probabilities = np.array([shares.get(digit, 0.0) for digit in range(10)], np.float32)
+    assert calibration.reason(confidence, probabilities, 0.9, digitness=digitness, blank=blank) == words
 
 
 @pytest.mark.parametrize(
@@ -137,7 +194,8 @@ def test_reason_in_words(confidence: float, chosen: tuple[int, ...], blank: bool
         (np.zeros((3, 9)), np.zeros(3, int), r"\(3, 9\)"),
         (np.zeros((3, 10)), np.zeros(2, int), r"\(2,\)"),
         (np.full((3, 10), np.nan), np.zeros(3, int), "NaN"),
-        (np.zeros((3, 10)), np.array([0, 1, 10]), "0..9"),
+        (np.zeros((3, 10)), np.array([0, 1, 11]), "integer type"),
+        (np.zeros((3, 10)), np.array([0, -1, 1]), "integer type"),
         (np.zeros((3, 10)), np.zeros(3), "integer"),
     ],
 )
@@ -146,6 +204,11 @@ def test_impossible_input_is_refused(logits: np.ndarray, labels: np.ndarray, mes
         calibration.fit_temperature(logits, labels)
     with pytest.raises(InkdigitsError, match=message):
         calibration.conformal_threshold(logits, labels)
+
+
+def test_what_is_no_digit_has_no_candidates_to_choose_a_threshold_from() -> None:
+    with pytest.raises(InkdigitsError, match=r"labels 0\.\.9"):
+        calibration.conformal_threshold(np.full((3, 10), 0.1), np.array([0, 1, calibration.OTHER]))
 
 
 def test_impossible_parts_are_refused() -> None:

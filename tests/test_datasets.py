@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from inkdigits import images, load_dataset, preprocess
-from inkdigits.datasets import SPLIT_SEED, Dataset, formats, stratified_split
+from inkdigits.datasets import SPLIT_SEED, Dataset, formats, last_split, stratified_split
 from inkdigits.errors import DatasetError
 
 # As published for the four files, uncompressed.
@@ -131,10 +132,26 @@ def test_stratified_split_is_a_partition_in_proportion() -> None:
     assert np.all(np.diff(training.labels.astype(int)) >= 0)  # order is kept
 
 
+def test_last_split_holds_back_the_end_of_the_data() -> None:
+    whole = toy([5, 1, 4, 1, 3], side=4)
+    training, validation = last_split(whole, 2)
+    assert training.labels.tolist() == [5, 1, 4] and validation.labels.tolist() == [1, 3]
+    assert np.array_equal(np.concatenate([training.images, validation.images]), whole.images)
+    assert (training.name, validation.name) == ("toy[training]", "toy[validation]")
+
+
+def test_the_last_images_of_mnist_are_for_validation(mnist: Path) -> None:
+    train = load_dataset("mnist", "train")
+    training, validation = last_split(train)
+    assert (len(training), len(validation)) == (55_000, 5_000)
+    assert np.array_equal(validation.images, train.images[55_000:])
+
+
+@pytest.mark.parametrize("split", [stratified_split, last_split])
 @pytest.mark.parametrize("size", [0, -1, 3, 100])
-def test_an_impossible_validation_size_is_refused(size: int) -> None:
+def test_an_impossible_validation_size_is_refused(split: Callable[..., object], size: int) -> None:
     with pytest.raises(DatasetError, match="1 to 2"):
-        stratified_split(toy([1, 2, 3]), size)
+        split(toy([1, 2, 3]), size)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from inkdigits.datasets import load_dataset
 from inkdigits.errors import BundleError, ExportError
 from inkdigits.export import Exported, Parity, Tolerance, check, compare, export
 from inkdigits.files import sha256_of
+from inkdigits.runtimes import KerasRuntime
 
 ALL = ("onnx", "litert", "litert-int8", "savedmodel")
 
@@ -72,6 +73,57 @@ def test_litert_files_keep_their_documented_contract(exported: list[Exported], n
     assert probabilities.shape == (50, 10)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=0.02)
     assert (probabilities.argmax(axis=1) == test.labels).mean() > 0.9
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """A tiny untrained network that was calibrated with pictures of no digit, as a bundle."""
+    import keras
+
+    from inkdigits import bundle as bundles
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((28, 28))
+    outputs = keras.layers.Dense(10)(keras.layers.Flatten()(inputs))
+    labels = np.arange(55) % 11
+    logits = np.random.default_rng(0).normal(0, 1, (55, 10)) + 3 * np.eye(11)[labels][:, :10]
+    return bundles.save(
+        folder,
+        keras.Model(inputs, outputs),
+        recipe={"name": "test"},
+        architecture={"name": "tiny", "options": {}},
+        seed=0,
+        data={"name": "mnist/train", "sha256": "0" * 64, "train": 1, "validation": 50},
+        validation_logits=logits,
+        validation_labels=labels,
+        history=[{"epoch": 1}],
+        training={"seconds": 1.0, "cpu_seconds": 1.0, "epochs": 1},
+    )
+
+
+def test_every_format_of_an_open_set_network_also_says_whether_it_is_a_digit(mnist: Path, tmp_path: Path) -> None:
+    bundle = open_bundle(tmp_path / "open")
+    assert bundle.card.open_set
+    images = load_dataset("mnist", "test").images[:50]
+    model, card = bundle.keras_model(), bundle.card
+    expected = KerasRuntime(model, card.temperature, card.open_set).answer(images)
+    assert 0 < expected.digitness.min() < expected.digitness.max() < 1
+    for entry in export(bundle, ["onnx", "litert", "savedmodel"], tmp_path / "out"):
+        assert entry.parity.largest_difference < 1e-4 and entry.parity.changed_answers == 0
+        answers = exports.FORMATS[entry.format].runtime(entry.path).answer(images)
+        np.testing.assert_allclose(answers.probabilities, expected.probabilities, atol=1e-4)
+        np.testing.assert_allclose(answers.digitness, expected.digitness, atol=1e-4)
+
+
+def test_a_file_that_takes_everything_for_a_digit_is_refused(
+    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_closed(bundle: Bundle, model: Any, path: Path) -> None:
+        serving.calibrated(model, bundle.card.temperature).export(path, format="tf_saved_model", verbose=False)
+
+    wrong = dataclasses.replace(exports.FORMATS["savedmodel"], write=write_closed)
+    monkeypatch.setitem(exports.FORMATS, "savedmodel", wrong)
+    with pytest.raises(ExportError, match="agree with Keras"):
+        export(open_bundle(tmp_path / "open"), ["savedmodel"], tmp_path / "out")
 
 
 def test_int8_calculates_with_integers_only(exported: list[Exported]) -> None:

@@ -167,5 +167,23 @@ def test_the_box_of_a_large_picture_is_in_its_own_pixels() -> None:
     assert np.allclose([width, height], [np.ptp(columns) + 1, np.ptp(rows) + 1], atol=30)
 
 
-def test_version_is_a_positive_integer() -> None:
-    assert preprocess.VERSION >= 1
+def test_what_comes_in_from_a_side_that_the_digit_does_not_reach_is_no_part_of_it() -> None:
+    alone = picture(5)[:128]
+    crossed = alone.copy()
+    crossed[70:78, :55] = 30
+    assert np.array_equal(normalize(crossed).box, normalize(alone).box)
+    assert likeness(normalize(crossed).seen, normalize(alone).seen) > 0.999
+
+
+def test_a_picture_that_is_half_ink_is_not_taken_for_noise(mnist: Path) -> None:
+    """An image of MNIST with its sides inverted: its brightness differs widely, yet nothing in it is noise."""
+    from inkdigits.datasets import load_dataset
+
+    for image in load_dataset("mnist", "test").images[:50]:
+        shown = image.copy()
+        shown[:, :7], shown[:, 21:] = 255 - shown[:, :7], 255 - shown[:, 21:]
+        assert not normalize(shown).blank
+
+
+def test_the_version_is_that_of_the_golden_vectors() -> None:
+    assert f"VERSION {preprocess.VERSION} " in str(golden.__doc__)

@@ -28,8 +28,10 @@ def test_shipped_recipes_are_whole(name: str) -> None:
     assert Recipe.from_mapping(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
-def test_quick_and_standard_ship() -> None:
-    assert {"quick", "standard"} <= set(recipe_names())
+def test_quick_standard_and_default_ship() -> None:
+    assert {"quick", "standard", "default"} <= set(recipe_names())
+    assert load_recipe("default").synthetic.others > 0, "the bundled model can tell what is no digit"
+    assert not load_recipe("quick").synthetic.digits, "quick is quick"
 
 
 def test_a_recipe_is_frozen() -> None:
@@ -121,6 +123,9 @@ def test_the_same_name_keeps_its_section() -> None:
         ({"epochs": "3"}, "whole number"),
         ({"batch_size": 0}, "from 1"),
         ({"name.x": 1}, "Unknown option"),
+        ({"validation": "first"}, "stratified, last"),
+        ({"synthetic.digits": -1}, "from 0"),
+        ({"synthetic.letters": 3}, "Unknown option"),
         ({"architecture.name": None}, "Unknown architecture"),
     ],
 )
@@ -131,7 +136,7 @@ def test_impossible_overrides_are_refused(overrides: dict[str, Any], message: st
 
 def test_every_option_says_what_it_is() -> None:
     described = sections()
-    assert set(described) == {"", "optimizer", "schedule", "loss", "averaging", "augmentation"}
+    assert set(described) == {"", "optimizer", "schedule", "loss", "averaging", "augmentation", "synthetic"}
     for rows in described.values():
         assert all(possible and about for _, possible, about in rows)
 

@@ -212,6 +212,92 @@ def test_train_writes_a_bundle_that_can_be_used(trained: Path) -> None:
     assert not (trained / "checkpoint.npz").exists()
 
 
+@pytest.fixture(scope="module")
+def opened(data_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """A tiny training with synthetic pictures, some of no digit; and what was told of making them."""
+    told: list[Any] = []
+
+    class Counter(Observer):
+        def on_crops(self, done: int, total: int) -> None:
+            told.append((done, total))
+
+        def on_start(self, recipe: Recipe, *, parameters: int, steps: int, history: Sequence[EpochRecord]) -> None:
+            told.append(("start", steps))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(data_cache))
+        folder = train(
+            "quick", out=tmp_path_factory.mktemp("opened") / "run", observer=Counter(), overrides=SYNTHETIC, seed=2
+        )
+    return folder, told
+
+
+SYNTHETIC = {**TINY, "epochs": 1, "synthetic.digits": 40, "synthetic.others": 20, "validation": "last"}
+
+
+def test_training_with_what_is_no_digit_makes_an_open_set_model(opened: tuple[Path, list[Any]]) -> None:
+    from inkdigits.bundle import Bundle
+
+    folder, told = opened
+    card = Bundle.load(folder).card
+    assert card.open_set and card.recipe["synthetic"] == {"digits": 40, "others": 20}
+    assert card.data["train"] == 660 and card.data["validation"] == 200
+    assert told[-1] == ("start", 11), "660 pictures in batches of 60"
+    assert told[-2] == (63, 63) and told[:-2] == sorted(told[:-2]), "with three that are held back"
+    assert not (folder / "crops.npz").exists() and not (folder / "checkpoint.npz").exists()
+
+
+def test_keras_onnx_and_litert_agree_on_what_is_a_digit(
+    opened: tuple[Path, list[Any]], mnist: Path, tmp_path: Path
+) -> None:
+    from inkdigits.bundle import Bundle
+    from inkdigits.export import export
+    from inkdigits.runtimes import KerasRuntime, LiteRTRuntime, OnnxRuntime
+    from inkdigits.synthesis.crops import Crops
+
+    bundle = Bundle.load(opened[0])
+    (litert,) = export(bundle, ["litert"], tmp_path)
+    test = load_dataset("mnist", "test").subset(np.arange(300))
+    made = Crops(test.images, test.labels)
+    pictures = np.stack(
+        [
+            *test.images[:15],
+            *(made.other(np.random.default_rng(i)).seen for i in range(15)),
+            np.zeros((28, 28), np.uint8),
+        ]
+    )
+    first, *others = (
+        runtime.answer(pictures)
+        for runtime in (
+            OnnxRuntime(bundle.folder / "model.onnx"),
+            KerasRuntime(bundle.keras_model(), bundle.card.temperature, open_set=True),
+            LiteRTRuntime(litert.path),
+        )
+    )
+    assert 0 < first.digitness[:-1].min() < first.digitness.max() < 1 and first.digitness[-1] == 0
+    for answers in others:
+        np.testing.assert_allclose(answers.probabilities, first.probabilities, atol=1e-4)
+        np.testing.assert_allclose(answers.digitness, first.digitness, atol=1e-4)
+
+
+def test_few_pictures_of_no_digit_make_an_open_set_model_too(mnist: Path, tmp_path: Path) -> None:
+    from inkdigits.training.crops import made_crops
+
+    recipe = load_recipe("quick").with_overrides({"synthetic.others": 2})
+    parts = stratified_split(load_dataset("mnist", "train").subset(np.arange(600)), 100)
+    made = made_crops(recipe, *parts, tmp_path / "crops.npz", Observer())
+    assert made is not None
+    assert made.labels.tolist() == [10, 10] and made.held_labels.tolist() == [10]
+    again = made_crops(recipe, *parts, tmp_path / "crops.npz", Notebook())
+    assert again is not None and np.array_equal(again.images, made.images), "from the file"
+    content = (tmp_path / "crops.npz").read_bytes()
+    (tmp_path / "crops.npz").write_bytes(content[: len(content) // 2])
+    anew = made_crops(recipe, *parts, tmp_path / "crops.npz", Observer())
+    assert anew is not None and np.array_equal(anew.held_images, made.held_images)
+    assert made_crops(load_recipe("quick"), *parts, tmp_path / "none.npz", Observer()) is None
+    assert not (tmp_path / "none.npz").exists()
+
+
 def test_the_test_images_are_never_touched(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from inkdigits.training import running
 

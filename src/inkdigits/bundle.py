@@ -164,7 +164,7 @@ def save(
         seed: of the training.
         data: {"name": str, "sha256": str, "train": images, "validation": images}.
         validation_logits: (N, 10), what `model` answers to the validation images.
-        validation_labels: (N,) digits 0..9.
+        validation_labels: (N,) digits 0..9; 10 for pictures of no digit, which make it an open-set model.
         history: one mapping per epoch, written to history.csv.
         training: {"seconds": float, "cpu_seconds": float, "epochs": int}.
 
@@ -206,12 +206,18 @@ def save(
 
 def _calibrate(logits: ArrayLike, labels: ArrayLike) -> dict[str, Any]:
     temperature = calibration.fit_temperature(logits, labels)
-    probabilities = calibration.softmax(logits, temperature)
-    digits = np.asarray(labels).astype(np.intp)
+    truth = np.asarray(labels).astype(np.intp)
+    open_set = bool(truth.max() == calibration.OTHER)
+    rows = calibration.answers(logits, temperature, open_set=open_set)[truth < calibration.OTHER]
+    probabilities, digitness = calibration.split(rows)
+    digits = truth[truth < calibration.OTHER]
     true = np.maximum(probabilities[np.arange(len(digits)), digits], np.finfo(np.float32).tiny)
     return {
         "temperature": temperature,
-        "reject_threshold": calibration.reject_threshold(probabilities.max(axis=1)),
+        "reject_threshold": calibration.reject_threshold(
+            probabilities.max(axis=1) * digitness, calibration.KEEP_OPEN if open_set else calibration.KEEP
+        ),
+        "open_set": open_set,
         "conformal_threshold": calibration.conformal_threshold(probabilities, digits),
         "coverage": calibration.COVERAGE,
         "validation": {
@@ -225,7 +231,7 @@ def _write_onnx(stage: Path, card: Card) -> None:
     from inkdigits import graph, serving
 
     model = serving.load_keras(stage / KERAS_FILE)  # what will be read back, so layers that are refused show up now
-    served = serving.calibrated(model, card.temperature)
+    served = serving.calibrated(model, card.temperature, card.open_set)
     network = serving.to_onnx(served)
     _check_onnx(served, network)
     built = graph.build(network, {CARD_KEY: card.to_json(files=False)})

@@ -6,7 +6,6 @@ All three are fitted once on validation images, which the network never trained 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,11 +14,20 @@ from inkdigits.errors import InkdigitsError
 
 KEEP = 0.99
 """The part of validation digits that the reject threshold lets through."""
-COVERAGE = 0.999
-"""How often the candidates hold the true digit. Above the networks' accuracy: below it every set has one member."""
+KEEP_OPEN = 0.96
+"""The same for a network that learned from non-digits: a part of its validation digits are hard synthetic ones."""
+COVERAGE = 0.99
+"""How often the candidates hold the true digit."""
+OTHER = 10
+"""The label of a picture that shows no digit."""
 TEMPERATURE_RANGE = (0.05, 20.0)
 """Fitted temperatures stay in here: on a separable validation set the likelihood has no finite maximum."""
 BLANK_REASON = "blank: no ink found"
+NO_DIGIT_REASON = "not a digit"
+_RIVAL = 0.1
+"""A digit is named as a rival when it has at least this part of the greatest probability."""
+TINY = 1e-30
+"""Below this a probability is nothing."""
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float32]:
@@ -27,6 +35,28 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float32]:
     scaled = np.asarray(logits, np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True, initial=-np.inf))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
+def answers(logits: ArrayLike, temperature: float = 1.0, *, open_set: bool = False) -> NDArray[np.float32]:
+    """What a network says: (N, 10) probabilities, or (N, 11) of an open-set network, the last one for "no digit".
+
+    An open-set network is trained with non-digits, against which its ten logits compete with a fixed 0: their
+    log-sum-exp is the logit of "this is a digit" (the negative free energy of Liu et al. 2020, "Energy-based
+    Out-of-distribution Detection").
+    """
+    values = np.asarray(logits, np.float64)
+    return softmax(np.pad(values, ((0, 0), (0, 1))) if open_set else values, temperature)
+
+
+def split(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `answers` gave, as the probabilities (N, 10) of the digits if it is one, and (N,) of its being one."""
+    if rows.shape[1] == 10:
+        return rows, np.ones(len(rows), np.float32)
+    digits = rows[:, :10]
+    total = digits.sum(axis=1)
+    spread = np.full_like(digits, 0.1)  # of what is no digit at all, no digit is more likely than another
+    np.divide(digits, total[:, None], out=spread, where=total[:, None] > TINY)
+    return spread, total
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
@@ -38,7 +68,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     Args:
         logits: (N, 10) finite numbers, N >= 1.
-        labels: (N,) digits 0..9.
+        labels: (N,) digits 0..9; with pictures of no digit, labelled 10, an open-set network's.
 
     Returns:
         A temperature within `TEMPERATURE_RANGE`; above 1 for an overconfident network.
@@ -46,7 +76,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     Raises:
         InkdigitsError: shapes that do not fit, labels outside 0..9, logits that are not finite.
     """
-    values, digits = _checked(logits, labels)
+    values, digits = _checked(logits, labels, others=True)
+    if digits.max() == OTHER:
+        values = np.pad(values, ((0, 0), (0, 1)))
     true = values[np.arange(len(digits)), digits]
 
     def slope(inverse: float) -> float:
@@ -114,22 +146,30 @@ def candidates(probabilities: ArrayLike, threshold: float) -> tuple[int, ...]:
     return tuple(int(digit) for digit in order if values[digit] >= limit)
 
 
-def reason(confidence: float, chosen: Sequence[int], threshold: float, *, blank: bool = False) -> str | None:
+def reason(
+    confidence: float, probabilities: ArrayLike, threshold: float, *, digitness: float = 1.0, blank: bool = False
+) -> str | None:
     """Why an answer is refused, in words; None when it is not (confidence >= threshold and not blank).
 
     Args:
-        confidence: the greatest probability, in [0, 1].
-        chosen: the candidates, most likely first.
+        confidence: the greatest probability times the digitness, in [0, 1].
+        probabilities: (10,) of the digits.
         threshold: the reject threshold.
+        digitness: the probability that the picture shows a digit, in [0, 1].
         blank: whether the picture holds no ink.
     """
     if blank:
         return BLANK_REASON
     if confidence >= threshold:
         return None
-    if 2 <= len(chosen) <= 3:
-        first = ", ".join(str(digit) for digit in chosen[:-1])
-        return f"unsure between {first} and {chosen[-1]}"
+    if digitness < 0.5:
+        return NO_DIGIT_REASON
+    values = np.asarray(probabilities, np.float64)
+    order = np.argsort(-values, kind="stable")
+    likely = [int(digit) for digit in order if values[digit] >= _RIVAL * values[order[0]]]
+    if 2 <= len(likely) <= 3:
+        first = ", ".join(str(digit) for digit in likely[:-1])
+        return f"unsure between {first} and {likely[-1]}"
     return f"not sure enough ({_percent(confidence)}, accepted from {_percent(threshold)})"
 
 
@@ -144,7 +184,9 @@ def _check_part(name: str, part: float) -> None:
         raise InkdigitsError(f"Expected {name} above 0 and at most 1; received {part}.")
 
 
-def _checked(rows: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _checked(
+    rows: ArrayLike, labels: ArrayLike, *, others: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     values, digits = np.asarray(rows, np.float64), np.asarray(labels)
     if values.ndim != 2 or values.shape[1] != 10 or digits.shape != values.shape[:1] or not len(values):
         raise InkdigitsError(
@@ -152,6 +194,6 @@ def _checked(rows: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], N
         )
     if not np.isfinite(values).all():
         raise InkdigitsError("Expected finite numbers; received NaN or infinity. The network may have diverged.")
-    if not np.issubdtype(digits.dtype, np.integer) or digits.min() < 0 or digits.max() > 9:
-        raise InkdigitsError(f"Expected labels 0..9 of an integer type; received {digits.dtype} labels.")
+    if not np.issubdtype(digits.dtype, np.integer) or digits.min() < 0 or digits.max() > 9 + others:
+        raise InkdigitsError(f"Expected labels 0..{9 + others} of an integer type; received {digits.dtype} labels.")
     return values, digits.astype(np.intp)

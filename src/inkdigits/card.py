@@ -31,6 +31,7 @@ class Card:
         preprocessing: the version of the geometry that its pictures pass through.
         temperature: what its logits are divided by, fitted on validation images.
         reject_threshold: the confidence, in [0, 1], below which an answer is refused.
+        open_set: whether it was trained to tell digits from everything else.
         conformal_threshold: the probability, in [0, 1], from which a digit is a candidate.
         coverage: how often the candidates hold the true digit, in (0, 1].
         parameters: how many numbers the network holds.
@@ -52,6 +53,7 @@ class Card:
     preprocessing: int
     temperature: float
     reject_threshold: float
+    open_set: bool
     conformal_threshold: float
     coverage: float
     parameters: int
@@ -189,6 +191,7 @@ _CHECKS = {
     "preprocessing": ("a whole number from 1", lambda value: _whole(value, 1)),
     "temperature": ("a number above 0", _positive),
     "reject_threshold": ("a number from 0 to 1", _part),
+    "open_set": ("true or false", lambda value: isinstance(value, bool)),
     "conformal_threshold": ("a number from 0 to 1", _part),
     "coverage": ("a number from 0 to 1", _part),
     "parameters": ("a whole number", _whole),

@@ -31,7 +31,7 @@ from inkdigits.files import sha256_of, write_atomically
 from inkdigits.recognizer import WEIGHTS, load, located
 
 if TYPE_CHECKING:
-    from inkdigits.runtimes import Runtime
+    from inkdigits.runtimes import Answers, Runtime
 
 PARITY_IMAGES = 1000
 """How many of the test images every exported file answers beside Keras."""
@@ -134,7 +134,7 @@ def export(
     folder = inside if out is None else Path(out)
     model = bundle.keras_model()
     pixels = _some_images("test", PARITY_IMAGES)
-    expected = KerasRuntime(model, bundle.card.temperature).answer(pixels).probabilities
+    expected = _joint(KerasRuntime(model, bundle.card.temperature, bundle.card.open_set).answer(pixels))
     done: list[Exported] = []
     for name in dict.fromkeys(formats):
         done.append(_export_one(bundle, model, name, folder, pixels, expected))
@@ -154,7 +154,7 @@ def _export_one(
         staged = stage / wanted.file
         with quiet():
             wanted.write(bundle, model, staged)
-            answers = wanted.runtime(staged).answer(pixels).probabilities
+            answers = _joint(wanted.runtime(staged).answer(pixels))
         parity = compare(expected, answers)
         check(parity, wanted.tolerance, name)
         _publish(staged, folder / wanted.file, stage)
@@ -166,8 +166,13 @@ def _export_one(
     return Exported(name, path, size, digest, parity, wanted.tolerance)
 
 
+def _joint(answers: Answers) -> NDArray[np.float32]:
+    """(N, 11): the probability of each digit and, last, of there being none."""
+    return np.column_stack([answers.probabilities * answers.digitness[:, None], 1 - answers.digitness])
+
+
 def compare(expected: NDArray[np.float32], answers: NDArray[np.float32]) -> Parity:
-    """Compare two runtimes' probabilities (N, 10) for the same pictures."""
+    """Compare two runtimes' probabilities, a row for each of the same pictures."""
     difference = np.abs(expected.astype(np.float64) - answers)
     changed = int((expected.argmax(axis=1) != answers.argmax(axis=1)).sum())
     return Parity(len(expected), float(difference.max()), changed)
@@ -246,7 +251,9 @@ def _to_litert(bundle: Bundle, model: Any, path: Path, **options: Any) -> None:
 
     _need_tensorflow("LiteRT")
     try:
-        calibrated(model, bundle.card.temperature).export(path, format="litert", verbose=False, **options)
+        calibrated(model, bundle.card.temperature, bundle.card.open_set).export(
+            path, format="litert", verbose=False, **options
+        )
     except ImportError as error:
         raise MissingExtraError(error.name or "ai-edge-litert", "train") from None
     except Exception as error:
@@ -257,7 +264,9 @@ def _write_savedmodel(bundle: Bundle, model: Any, path: Path) -> None:
     from inkdigits.serving import calibrated
 
     _need_tensorflow("a SavedModel")
-    calibrated(model, bundle.card.temperature).export(path, format="tf_saved_model", verbose=False)
+    calibrated(model, bundle.card.temperature, bundle.card.open_set).export(
+        path, format="tf_saved_model", verbose=False
+    )
 
 
 def _need_tensorflow(what: str) -> None:
@@ -293,11 +302,13 @@ class _SavedModel:
         self._model = tf.saved_model.load(str(path))  # the endpoint alone does not keep its variables alive
 
     def answer(self, pixels: NDArray[np.uint8]) -> Any:
+        from inkdigits.calibration import split
         from inkdigits.preprocess import normalize_batch
         from inkdigits.runtimes import Answers
 
         seen, boxes = normalize_batch(pixels)
-        return Answers(np.asarray(self._model.serve(seen)), seen, boxes)
+        probabilities, digitness = split(np.asarray(self._model.serve(seen)))
+        return Answers(probabilities, digitness, seen, boxes)
 
 
 _EXACT = Tolerance(difference=1e-4, changed=0.0)

@@ -1,8 +1,10 @@
 """The steps of `inkdigits.preprocess` as an ONNX graph in front of a network: one file takes pictures, gives digits.
 
-Input `pixels`: uint8 (N, H, W, C), any size, C 1 (gray), 3 (RGB) or 4 (RGBA). Outputs: `probabilities` (N, 10),
-`seen` (N, 28, 28) and `boxes` (N, 4), all float32, as `preprocess.Normalized` describes them. A picture without ink
-gets 0.1 for every digit. Only standard operators of opset 18 are used, so every runtime of ONNX can run the file.
+Input `pixels`: uint8 (N, H, W, C), any size, C 1 (gray), 3 (RGB) or 4 (RGBA). Outputs: `probabilities` (N, 10) of the
+digits if the picture shows one, `digitness` (N,), the probability that it does (1.0 from a network that was not trained
+to tell), `seen` (N, 28, 28) and `boxes` (N, 4) as `preprocess.Normalized` describes them; all float32. A picture
+without ink gets 0.1 for every digit and a digitness of 0.0. Only standard operators of opset 18 are used, so every
+runtime of ONNX can run the file.
 
 `Ops` writes nodes as calls, so that the functions below read like those of `preprocess` whose names they bear; see
 there for what the steps mean.
@@ -17,6 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from inkdigits import calibration
 from inkdigits import preprocess as reference
 from inkdigits.preprocess import BOX, GRID, SIZE, WINDOW
 
@@ -51,7 +54,7 @@ class Ops:
 
     def call(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> list[Value]:
         """Add a node with several outputs."""
-        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]  # "": an input left out
         results = [self.name() for _ in range(outputs)]
         self.nodes.append(helper.make_node(operator, names, results, **attributes))
         return results
@@ -124,8 +127,8 @@ def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -
     """Put the geometry in front of a network.
 
     Args:
-        network: ONNX model with one input (N, 28, 28) float32 (0.0 paper, 1.0 ink) and one output (N, 10) float32 of
-            calibrated probabilities.
+        network: ONNX model with one input (N, 28, 28) float32 (0.0 paper, 1.0 ink) and one output (N, 10) or (N, 11)
+            float32 of calibrated probabilities, see `calibration.answers`.
         metadata: written into the model's `metadata_props`.
 
     Returns:
@@ -139,15 +142,20 @@ def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -
     names = {inner.graph.input[0].name: "seen", inner.graph.output[0].name: "network/answers"}
     classify = [_renamed(node, names) for node in inner.graph.node]
     some_ink = ops.Greater(ops.largest("seen", 1, 2), 0.0)
-    uniform = ops.constant(0.1)
-    choices = [ops.Unsqueeze(some_ink, [1]), "network/answers", uniform]
+    digits = ops.part("network/answers", 0, 10, 1)
+    total = ops.Where(ops.Equal(ops.size("network/answers", 1), 11), ops.total(digits, 1), 1.0)
+    known = ops.And(some_ink, ops.Greater(total, calibration.TINY))
+    each = ops.Div(digits, ops.Unsqueeze(ops.Max(total, calibration.TINY), [1]))
+    choices = [ops.Unsqueeze(known, [1]), each, ops.constant(0.1)]
     ops.nodes.append(helper.make_node("Where", choices, ["probabilities"]))
+    ops.nodes.append(helper.make_node("Mul", [total, ops.real(some_ink)], ["digitness"]))
     graph = helper.make_graph(
         [normalize, *classify, *ops.nodes],
         "inkdigits",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", "H", "W", "C"])],
         [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 10]),
+            helper.make_tensor_value_info("digitness", TensorProto.FLOAT, ["N"]),
             helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["N", SIZE, SIZE]),
             helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 4]),
         ],
@@ -256,6 +264,15 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
     return _look(ops, color, direction, window, lambda deep, digit, *_: second_look(deep, digit), nothing)
 
 
+def as_gray_paper(ops: Ops, color: Value) -> Value:
+    """(C, H, W) float32 with C 1, 3 or 4 -> (1 or 3, H, W): opaque, and ink darker than paper."""
+    color = _composite(ops, color)
+    window = (ops.constant(0.0), ops.real(ops.size(color, 1)), ops.constant(0.0), ops.real(ops.size(color, 2)))
+    small = _sample(ops, color, window, *_grid_shape(ops, window))
+    polarity = _polarity(ops, ops.mean(small, 0))
+    return ops.Where(ops.Greater(polarity, 0.0), color, ops.Sub(255.0, color))
+
+
 def _composite(ops: Ops, picture: Value) -> Value:
     def over(inner: Ops) -> list[Value]:
         color = inner.part(picture, 0, 3, 0)
@@ -319,7 +336,7 @@ def _look(
     ranked = _ranked(ops, ink)
     last = ops.Sub(ops.size(ranked, 0), 1)
     low, high = (ops.Gather(ranked, ops.whole(ops.Mul(ops.real(last), 1 - q))) for q in reference.PAPER_QUANTILES)
-    floor = ops.Add(high, ops.Mul(ops.Sub(high, low), float(reference.NOISE)))
+    floor = ops.Min(ops.Add(high, ops.Mul(ops.Sub(high, low), float(reference.NOISE))), float(reference.LOUDEST))
     ranked, ink = ops.Relu(ops.Sub(ranked, floor)), ops.Relu(ops.Sub(ink, floor))
 
     def see(inner: Ops) -> list[Value]:
@@ -415,9 +432,8 @@ def _digit(ops: Ops, ink: Value) -> Value:
     bottom, right = gathered(ops.Add(rows, 1.0), "max"), gathered(ops.Add(columns, 1.0), "max")
     top = ops.Sub(tall, gathered(ops.Sub(tall, rows), "max"))
     left = ops.Sub(wide, gathered(ops.Sub(wide, columns), "max"))
-    inside = ops.And(
-        ops.And(ops.Greater(top, 0.0), ops.Greater(left, 0.0)), ops.And(ops.Less(bottom, tall), ops.Less(right, wide))
-    )
+    within = [ops.Greater(top, 0.0), ops.Greater(left, 0.0), ops.Less(bottom, tall), ops.Less(right, wide)]
+    inside = ops.And(ops.And(within[0], within[1]), ops.And(within[2], within[3]))
     away_y = ops.Sub(ops.Div(ops.Add(top, bottom), ops.Mul(tall, 2.0)), 0.5)
     away_x = ops.Sub(ops.Div(ops.Add(left, right), ops.Mul(wide, 2.0)), 0.5)
     away = ops.Add(ops.Mul(away_y, away_y), ops.Mul(away_x, away_x))
@@ -437,8 +453,9 @@ def _digit(ops: Ops, ink: Value) -> Value:
     side = ops.Max(ops.Sub(of_main(bottom), of_main(top)), ops.Sub(of_main(right), of_main(left)))
     near = ops.LessOrEqual(gap, ops.Mul(side, float(reference.NEAR)))
     heavy = ops.GreaterOrEqual(mass, ops.Mul(of_main(mass), float(reference.SPECK)))
-    main_at_border = ops.Not(ops.Gather(inside, main))
-    keep = ops.And(ops.And(near, heavy), ops.Or(inside, main_at_border))
+    keep = ops.And(near, heavy)
+    for side_within in within:
+        keep = ops.And(keep, ops.Or(side_within, ops.Not(of_main(side_within))))
     return ops.Mul(ops.Gather(ops.real(keep), ops.whole(labels)), mask)
 
 

@@ -18,13 +18,14 @@ products, maxima over windows, sorting. Pictures are float32 gray levels from 0 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the output changes: a model is only valid with the version it was trained with."""
 SIZE = 28
 """Side of what the networks see, in pixels."""
@@ -45,6 +46,8 @@ PAPER_QUANTILES = (0.05, 0.35)
 """Quantiles of darkness that are surely paper. Their distance measures the noise."""
 NOISE = 4.0
 """What is darker than the upper quantile by up to this many times their distance is still paper."""
+LOUDEST = 64.0
+"""Noise is never taken to be stronger than this, in gray levels: half a picture may be dark without being noise."""
 FAINTEST = 8.0
 """The faintest ink that counts, in gray levels below the paper around it."""
 STRONG = 0.4
@@ -246,7 +249,7 @@ def _look(color: Array, direction: Array, window: Window) -> Look | None:
     ink = paper - gray
     ranked = np.sort(ink, axis=None)[::-1]  # darkest first
     low, high = (ranked[int(np.float32(1 - q) * (ranked.size - 1))] for q in PAPER_QUANTILES)
-    floor = high + np.float32(NOISE) * (high - low)
+    floor = min(high + np.float32(NOISE) * (high - low), np.float32(LOUDEST))
     ranked, ink = np.maximum(ranked - floor, 0), np.maximum(ink - floor, 0)
     if ranked[0] < FAINTEST:
         return None
@@ -290,6 +293,7 @@ def _surface(values: Array) -> Array:
     return np.asarray(rows @ terms @ columns.T, np.float32)
 
 
+@functools.cache
 def _polynomials(count: int) -> Array:
     """(count, 3): constant, linear and quadratic polynomials, orthonormal on `count` evenly spaced places."""
     places = np.arange(count, dtype=np.float32) - np.float32((count - 1) / 2)
@@ -312,7 +316,7 @@ def _digit(ink: Array) -> NDArray[np.bool_]:
     """Where the strokes of the digit are, in (h, w) ink from 0.0 to 1.0 that shows perhaps more than the digit.
 
     The digit is the connected ink that is heavy, near the middle and away from the border; strokes near it belong to
-    it, unless they come in from the border and it does not.
+    it, unless they come in from a side of the picture that it does not reach.
     """
     import cv2
 
@@ -330,7 +334,8 @@ def _digit(ink: Array) -> NDArray[np.bool_]:
     np.minimum.at(left, flat, columns)
     np.maximum.at(bottom, flat, rows + 1)
     np.maximum.at(right, flat, columns + 1)
-    at_border = (top == 0) | (left == 0) | (bottom == height) | (right == width)
+    sides = np.stack([top == 0, left == 0, bottom == height, right == width])
+    at_border = sides.any(0)
     away = ((top + bottom) / (2 * height) - 0.5) ** 2 + ((left + right) / (2 * width) - 0.5) ** 2
     weight = mass * np.where(at_border, BORDER_PENALTY, 1) * np.exp(-away / CENTRALITY**2)
     main = int(weight.argmax())
@@ -338,7 +343,7 @@ def _digit(ink: Array) -> NDArray[np.bool_]:
         np.maximum(top - bottom[main], top[main] - bottom), np.maximum(left - right[main], left[main] - right)
     )
     side = max(bottom[main] - top[main], right[main] - left[main])
-    keep = (gap <= NEAR * side) & (mass >= SPECK * mass[main]) & (~at_border | at_border[main])
+    keep = (gap <= NEAR * side) & (mass >= SPECK * mass[main]) & (~sides | sides[:, main, None]).all(0)
     keep[0] = False
     return np.asarray(keep[labels])
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.calibration import softmax
+from inkdigits.calibration import answers, split
 from inkdigits.errors import BundleError
 from inkdigits.preprocess import SIZE, normalize_batch
 
@@ -20,7 +20,7 @@ CHUNK_PIXELS = 16_000_000
 """Pixels that go to a runtime at a time, which bounds its memory."""
 
 Array = NDArray[np.float32]
-_OUTPUTS = ("probabilities", "seen", "boxes")
+_OUTPUTS = ("probabilities", "digitness", "seen", "boxes")
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,17 @@ class Answers:
 
     probabilities: Array
     """(N, 10) float32, calibrated, summing to 1; 0.1 everywhere for a picture without ink."""
+    digitness: Array
+    """(N,) float32: the probability that the picture shows a digit; 1.0 from a network that was not trained to tell."""
     seen: Array
     """(N, 28, 28) float32 in [0, 1]: what the network saw, 0.0 paper, 1.0 ink."""
     boxes: Array
     """(N, 4) float32: x, y, width, height of the ink in pixels of the picture; 0.0 when there is none."""
+
+    @property
+    def confidences(self) -> Array:
+        """(N,) float32: the probability that the picture shows a digit, and that it is the most likely one."""
+        return np.asarray(self.probabilities.max(axis=1, initial=0) * self.digitness, np.float32)
 
 
 class Runtime(Protocol):
@@ -60,18 +67,8 @@ class OnnxRuntime:
         Raises:
             BundleError: it is not an ONNX model; or, when it answers, not one made by inkdigits.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        source = model if isinstance(model, bytes) else str(model)
         what = "the model" if isinstance(model, bytes) else str(model)
-        try:
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no public parent
-            raise BundleError(f"Expected an ONNX model. {what} cannot be opened: {error}") from None
+        self._session = open_onnx(model, threads)
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         """The model's `metadata_props`; inkdigits keeps its card there."""
         values = (self._session.get_inputs(), self._session.get_outputs())
@@ -90,20 +87,40 @@ class OnnxRuntime:
         return _joined(parts)
 
 
+def open_onnx(model: Path | bytes, threads: int | None = None) -> Any:
+    """An ONNX Runtime session on the CPU for an `.onnx` file or its content.
+
+    Raises:
+        BundleError: it is not an ONNX model.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no public parent
+        what = "the model" if isinstance(model, bytes) else model
+        raise BundleError(f"Expected an ONNX model. {what} cannot be opened: {error}") from None
+
+
 class _AfterNormalizing:
     """A runtime whose model sees what `preprocess.normalize_batch` made of the pictures."""
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answers:
         """See `Runtime.answer`."""
         seen, boxes = normalize_batch(pixels)
-        probabilities = np.full((len(seen), 10), 0.1, np.float32)
+        probabilities, digitness = np.full((len(seen), 10), 0.1, np.float32), np.zeros(len(seen), np.float32)
         inked = np.flatnonzero(seen.any((1, 2)))
         for start in range(0, len(inked), CHUNK):
             chunk = inked[start : start + CHUNK]
-            probabilities[chunk] = self._probabilities(seen[chunk])
-        return Answers(probabilities, seen, boxes)
+            probabilities[chunk], digitness[chunk] = split(self._answers(seen[chunk]))
+        return Answers(probabilities, digitness, seen, boxes)
 
-    def _probabilities(self, seen: Array) -> Array:
+    def _answers(self, seen: Array) -> Array:
         raise NotImplementedError
 
 
@@ -112,14 +129,15 @@ class KerasRuntime(_AfterNormalizing):
 
     name = "keras"
 
-    def __init__(self, model: Any, temperature: float = 1.0) -> None:
-        """Use a Keras model (N, 28, 28) -> (N, 10) logits; its logits are divided by the temperature."""
-        self._model, self._temperature = model, temperature
+    def __init__(self, model: Any, temperature: float = 1.0, open_set: bool = False) -> None:
+        """Use a Keras model (N, 28, 28) -> (N, 10) logits; see `calibration.answers`."""
+        self._model, self._temperature, self._open_set = model, temperature, open_set
 
-    def _probabilities(self, seen: Array) -> Array:
+    def _answers(self, seen: Array) -> Array:
         import keras
 
-        return softmax(keras.ops.convert_to_numpy(self._model(seen, training=False)), self._temperature)
+        logits = keras.ops.convert_to_numpy(self._model(seen, training=False))
+        return answers(logits, self._temperature, open_set=self._open_set)
 
 
 class LiteRTRuntime(_AfterNormalizing):
@@ -128,7 +146,8 @@ class LiteRTRuntime(_AfterNormalizing):
     name = "litert"
 
     def __init__(self, model: Path, threads: int | None = None) -> None:
-        """Open a `.tflite` file with input (N, 28, 28) float32 and output (N, 10) float32 probabilities.
+        """Open a `.tflite` file with input (N, 28, 28) float32 and output (N, 10) or (N, 11) float32, see
+        `calibration.answers`.
 
         Raises:
             BundleError: it is not such a file.
@@ -141,10 +160,10 @@ class LiteRTRuntime(_AfterNormalizing):
             raise BundleError(f"Expected a LiteRT model. {model} cannot be opened: {error}") from None
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
-        if tuple(self._input["shape"][1:]) != (SIZE, SIZE) or tuple(self._output["shape"][1:]) != (10,):
+        if tuple(self._input["shape"][1:]) != (SIZE, SIZE) or tuple(self._output["shape"][1:]) not in ((10,), (11,)):
             raise BundleError(f"Expected a LiteRT model made by inkdigits, (N, 28, 28) -> (N, 10). {model} is not one.")
 
-    def _probabilities(self, seen: Array) -> Array:
+    def _answers(self, seen: Array) -> Array:
         self._interpreter.resize_tensor_input(self._input["index"], seen.shape)
         self._interpreter.allocate_tensors()
         self._interpreter.set_tensor(self._input["index"], seen)
@@ -161,6 +180,6 @@ def _chunks(planes: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 def _joined(parts: list[list[Array]]) -> Answers:
     if not parts:
-        empty = ((0, 10), (0, SIZE, SIZE), (0, 4))
+        empty = ((0, 10), (0,), (0, SIZE, SIZE), (0, 4))
         return Answers(*(np.zeros(shape, np.float32) for shape in empty))
-    return Answers(*(np.concatenate([part[index] for part in parts]) for index in range(3)))
+    return Answers(*(np.concatenate([part[index] for part in parts]) for index in range(len(_OUTPUTS))))

@@ -124,18 +124,22 @@ def _allowed(config: dict[str, Any]) -> bool:
     return module in _PARTS or module.startswith("keras.src.ops.")
 
 
-def calibrated(model: Any, temperature: float) -> Any:
+def calibrated(model: Any, temperature: float, open_set: bool = False) -> Any:
     """The network that is deployed: the same layers, then softmax(logits / temperature).
 
     Args:
         model: keras.Model, (N, 28, 28) float32 in [0, 1] -> (N, 10) logits.
         temperature: above 0.
+        open_set: whether the logits compete with a fixed 0 for "no digit", see `calibration.answers`.
 
     Returns:
-        keras.Model, (N, 28, 28) float32 -> (N, 10) float32 probabilities. It shares the weights of `model`.
+        keras.Model, (N, 28, 28) float32 -> (N, 10) float32 probabilities, or (N, 11) of an open-set network. It shares
+        the weights of `model`.
     """
     keras = import_keras()
     scaled = keras.layers.Rescaling(1.0 / temperature, name="temperature")(model.output)
+    if open_set:
+        scaled = keras.ops.pad(scaled, ((0, 0), (0, 1)))
     serving = keras.Model(model.input, keras.layers.Softmax(name="probabilities")(scaled), name="inkdigits")
     import numpy as np
 

@@ -175,6 +175,11 @@ class _Live:
                 self.epochs, self.steps = recipe.epochs, steps
                 live.progress.update(live.task, total=recipe.epochs * steps, completed=len(history) * steps)
 
+            def on_crops(self, done: int, total: int) -> None:
+                live.progress.update(
+                    live.task, total=total, completed=done, description="making pictures", figures=f"{done:,}/{total:,}"
+                )
+
             def on_progress(self, progress: Progress) -> None:
                 live.progress.update(
                     live.task,

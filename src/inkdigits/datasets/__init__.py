@@ -111,6 +111,20 @@ def load_dataset(
     return folder.load(path, split)
 
 
+def last_split(dataset: Dataset, validation: int = 5000) -> tuple[Dataset, Dataset]:
+    """Split a training set into training images and the last ones for validation, in the dataset's order.
+
+    Raises:
+        DatasetError: `validation` is impossible.
+    """
+    _check_validation(dataset, validation)
+    held = np.arange(len(dataset)) >= len(dataset) - validation
+    return (
+        dataset.subset(~held, f"{dataset.name}[training]"),
+        dataset.subset(held, f"{dataset.name}[validation]"),
+    )
+
+
 def stratified_split(dataset: Dataset, validation: int = 5000, seed: int = SPLIT_SEED) -> tuple[Dataset, Dataset]:
     """Split a training set into training and validation images, each class in its proportion.
 
@@ -128,11 +142,7 @@ def stratified_split(dataset: Dataset, validation: int = 5000, seed: int = SPLIT
     Raises:
         DatasetError: `validation` is impossible.
     """
-    if not 0 < validation < len(dataset):
-        raise DatasetError(
-            f"Expected a validation size of 1 to {len(dataset) - 1} for {dataset.name}; got {validation}. "
-            "A recipe sets it: --set validation_images=N."
-        )
+    _check_validation(dataset, validation)
     counts = np.bincount(dataset.labels, minlength=10)
     exact = counts * validation / len(dataset)
     take = np.floor(exact).astype(int)
@@ -146,6 +156,14 @@ def stratified_split(dataset: Dataset, validation: int = 5000, seed: int = SPLIT
         dataset.subset(~held, f"{dataset.name}[training]"),
         dataset.subset(held, f"{dataset.name}[validation]"),
     )
+
+
+def _check_validation(dataset: Dataset, validation: int) -> None:
+    if not 0 < validation < len(dataset):
+        raise DatasetError(
+            f"Expected a validation size of 1 to {len(dataset) - 1} for {dataset.name}; got {validation}. "
+            "A recipe sets it: --set validation_images=N."
+        )
 
 
 def _shuffle_keys(count: int, seed: int) -> NDArray[np.uint64]:

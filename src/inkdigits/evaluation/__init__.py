@@ -113,6 +113,7 @@ class Evaluation:
         parameters: how many numbers the network holds.
         labels: (N,) the true digits.
         probabilities: (N, 10) float32, what the model answered.
+        confidences: (N,) float32, how sure it was: that there is a digit, and that it is the one answered.
         seen: (N, 28, 28) float32, what the model saw: 0.0 paper, 1.0 ink.
         is_rejected: (N,) bool.
         paths: of the pictures, where the dataset has them.
@@ -138,6 +139,7 @@ class Evaluation:
     parameters: int
     labels: NDArray[np.uint8] = field(repr=False)
     probabilities: NDArray[np.float32] = field(repr=False)
+    confidences: NDArray[np.float32] = field(repr=False)
     seen: NDArray[np.float32] = field(repr=False)
     is_rejected: NDArray[np.bool_] = field(repr=False)
     paths: tuple[str, ...] | None = field(default=None, repr=False)
@@ -302,7 +304,7 @@ def _answer(recognizer: Recognizer, data: Dataset, source: Path | None) -> Answe
 
 def _measure(recognizer: Recognizer, data: Dataset, answers: Answers) -> Evaluation:
     probabilities = answers.probabilities
-    predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    predictions, confidences = probabilities.argmax(axis=1), answers.confidences
     correct = predictions == data.labels
     hits, n = int(correct.sum()), len(data)
     refused = (confidences.astype(np.float64) < recognizer.reject_threshold) | ~answers.seen.any(axis=(1, 2))
@@ -329,6 +331,7 @@ def _measure(recognizer: Recognizer, data: Dataset, answers: Answers) -> Evaluat
         parameters=recognizer.card.parameters,
         labels=data.labels,
         probabilities=probabilities,
+        confidences=confidences,
         seen=answers.seen,
         is_rejected=refused,
         paths=data.paths,

@@ -1,7 +1,8 @@
 """What is measured, in numpy alone: each function takes arrays and gives arrays or plain numbers.
 
 Words used throughout: `labels` (N,) are the true digits 0..9, `probabilities` (N, 10) the model's calibrated ones,
-`confidences` (N,) the largest probability of each image, `correct` (N,) bool whether its digit is the label.
+`confidences` (N,) how sure each answer was (the largest probability, times that of there being a digit at all),
+`correct` (N,) bool whether its digit is the label.
 """
 
 from __future__ import annotations

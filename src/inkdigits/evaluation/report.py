@@ -103,7 +103,7 @@ def _confusion(evaluation: Evaluation) -> Section:
 def _gallery(evaluation: Evaluation) -> Section:
     if not evaluation.errors:
         return Section("Every mistake", "<p>There is none to show.</p>")
-    confidences = evaluation.probabilities.max(axis=1)
+    confidences = evaluation.confidences
     order = sorted((int(index) for index in evaluation.mistakes), key=lambda index: (-confidences[index], index))
     named: set[tuple[int, int]] = set()
     tiles = "".join(_tile(evaluation, index, named) for index in order)
@@ -139,7 +139,7 @@ def _tile(evaluation: Evaluation, index: int, named: set[tuple[int, int]]) -> st
     return (
         f'<li{first} data-index="{index}" data-true="{label}" data-answer="{answer}">{image}'
         f"<p><strong>{label}</strong> read as <strong>{answer}</strong></p>"
-        f'<p class="note">{percent(float(probabilities[answer]), 1)} sure{rejected}<br>{html.escape(name)}</p>'
+        f'<p class="note">{percent(float(evaluation.confidences[index]), 1)} sure{rejected}<br>{html.escape(name)}</p>'
         f"{figures.bars(probabilities, label, answer)}</li>"
     )
 

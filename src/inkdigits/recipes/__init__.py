@@ -4,7 +4,7 @@ recipe = load_recipe("quick").with_overrides({"optimizer.learning_rate": 1e-3})
 """
 
 from inkdigits.recipes.loading import load_recipe, recipe_names
-from inkdigits.recipes.recipe import Architecture, Averaging, Loss, Optimizer, Recipe, Schedule, sections
+from inkdigits.recipes.recipe import Architecture, Averaging, Loss, Optimizer, Recipe, Schedule, Synthetic, sections
 
 __all__ = [
     "Architecture",
@@ -13,6 +13,7 @@ __all__ = [
     "Optimizer",
     "Recipe",
     "Schedule",
+    "Synthetic",
     "load_recipe",
     "recipe_names",
     "sections",

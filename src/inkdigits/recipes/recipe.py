@@ -119,7 +119,20 @@ class Averaging(Options):
         return "averaging."
 
 
-_SECTIONS = ("architecture", "optimizer", "schedule", "loss", "averaging", "augmentation")
+@dataclass(frozen=True)
+class Synthetic(Options):
+    """Pictures to learn from beside MNIST's images, made from them: scenes, worn digits, and what is no digit."""
+
+    digits: int = option(0, "pictures of a digit", low=0, high=10_000_000)
+    others: int = option(0, "pictures of anything else, which the network learns to tell from digits", low=0)
+
+    @classmethod
+    def where(cls) -> str:
+        """Recipes spell these `synthetic.option`."""
+        return "synthetic."
+
+
+_SECTIONS = ("architecture", "optimizer", "schedule", "loss", "averaging", "augmentation", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -134,11 +147,15 @@ class Recipe(Options):
     batch_size: int = option(256, "images in each step", low=1, high=65_536)
     train_images: int | None = option(None, "use only that many training images, every digit alike", low=10)
     validation_images: int = option(5000, "training images held back to choose and calibrate with", low=10)
+    validation: Literal["stratified", "last"] = option(
+        "stratified", "which training images are held back: every digit in its proportion, or the last of the data"
+    )
     optimizer: Optimizer = option(Optimizer())
     schedule: Schedule = option(Schedule())
     loss: Loss = option(Loss())
     averaging: Averaging = option(Averaging())
     augmentation: Augmentation = option(Augmentation())
+    synthetic: Synthetic = option(Synthetic())
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -193,6 +210,6 @@ class Recipe(Options):
 def sections() -> dict[str, list[tuple[str, str, str]]]:
     """What each section of a recipe takes, as `Options.describe` tells it; those of the recipe itself under ""."""
     whole = {field.name for field in fields(Recipe)} - {"name", "description", *_SECTIONS}
-    kinds: tuple[type[Options], ...] = (Optimizer, Schedule, Loss, Averaging, Augmentation)
+    kinds: tuple[type[Options], ...] = (Optimizer, Schedule, Loss, Averaging, Augmentation, Synthetic)
     described = {"": [row for row in Recipe.describe() if row[0] in whole]}
     return described | {kind.where().rstrip("."): kind.describe() for kind in kinds}

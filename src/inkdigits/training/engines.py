@@ -45,12 +45,15 @@ class Engine:
         recipe: how to train.
         seed: of the initial weights, augmentation and dropout.
         images: (N, 28, 28) uint8, 0 paper .. 255 ink.
-        labels: (N,) uint8.
+        labels: (N,) uint8, 0..9; 10 for an image that shows no digit.
     """
 
     def __init__(self, recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
         self.recipe, self.images = recipe, images
-        self.targets = np.eye(10, dtype=np.float32)[labels]
+        # Against non-digits the ten logits compete with a fixed 0: their log-sum-exp, the (negative) free energy of
+        # Liu et al. (2020), becomes the logit of "this is a digit", and no architecture needs an output more.
+        self.open = bool(len(labels)) and int(labels.max()) > 9
+        self.targets = np.eye(11 if self.open else 10, dtype=np.float32)[labels]
         self.batch = min(recipe.batch_size, len(images))
         self.steps = len(images) // self.batch  # what is left over waits for another epoch's order
         with seeded(seed):
@@ -61,7 +64,8 @@ class Engine:
             self.average.set_weights(self.model.get_weights())
         self.optimizer = make_optimizer(recipe.optimizer)
         self.optimizer.build(self.model.trainable_variables)
-        self.loss = keras.losses.CategoricalCrossentropy(True, label_smoothing=recipe.loss.label_smoothing)
+        entropy = keras.losses.CategoricalCrossentropy(True, label_smoothing=recipe.loss.label_smoothing)
+        self.loss = (lambda targets, logits: entropy(targets, _with_zero(logits))) if self.open else entropy
 
     @property
     def result(self) -> keras.Model:
@@ -176,6 +180,11 @@ class TensorFlowEngine(Engine):
 
         count = tf.shape(order)[0]
         return tf.while_loop(lambda i, _: i < count, step, (0, 0.0), parallel_iterations=1)[1]
+
+
+def _with_zero(logits: Any) -> Any:
+    """(B, 10) -> (B, 11): a fixed logit of 0 for "no digit"."""
+    return keras.ops.pad(logits, ((0, 0), (0, 1)))
 
 
 def make_engine(recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Engine:

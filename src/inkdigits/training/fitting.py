@@ -16,6 +16,7 @@ from inkdigits.datasets import Dataset, stratified_split
 from inkdigits.errors import DivergenceError, RecipeError
 from inkdigits.recipes import Recipe
 from inkdigits.training.checkpoints import Checkpoint
+from inkdigits.training.crops import Crops
 from inkdigits.training.observers import EpochRecord, Observer, Progress
 from inkdigits.training.optimization import learning_rates
 
@@ -34,7 +35,7 @@ class Fitted:
     seconds: float  # wall time of training, all sittings together
     cpu_seconds: float  # CPU time of all threads; imports are not counted, building the graph is
     validation_logits: NDArray[np.float32] = field(repr=False)  # (V, 10), of the finished model
-    validation_labels: NDArray[np.uint8] = field(repr=False)  # (V,)
+    validation_labels: NDArray[np.uint8] = field(repr=False)  # (V,); 10 for no digit
     images: int = 0  # training images seen in each epoch
 
 
@@ -44,6 +45,7 @@ def fit(
     validation: Dataset,
     *,
     seed: int | None = None,
+    crops: Crops | None = None,
     checkpoint: Path | None = None,
     observer: Observer | None = None,
     notes: Mapping[str, str] | None = None,
@@ -59,6 +61,7 @@ def fit(
         train: images to learn from; `recipe.train_images` of them if set.
         validation: images to measure on after each epoch; nothing is learned from them.
         seed: `recipe.seed` unless given.
+        crops: synthetic pictures to learn from as well, and held-out ones to calibrate with.
         checkpoint: a file (.npz) that keeps the state; a folder for it is made.
         observer: is told of every step forward.
         notes: kept in the checkpoint for whoever goes on with it.
@@ -77,7 +80,10 @@ def fit(
     seed = recipe.seed if seed is None else seed
     images, labels = _prepared(_capped(train, recipe.train_images))
     held_images, held_labels = _prepared(validation)
+    if crops is not None:
+        images, labels = np.concatenate([images, crops.images]), np.concatenate([labels, crops.labels])
     engine = make_engine(recipe, seed, images, labels)
+    # The crops follow from recipe, seed and data.
     identity = {"recipe": recipe.to_dict(), "seed": seed, "train": train.sha256, "validation": validation.sha256}
     history = _begun(engine, checkpoint, Checkpoint(identity, [], engine.state(), notes or {}))
     rates = learning_rates(recipe.schedule, recipe.optimizer.learning_rate or 0.0, recipe.epochs * engine.steps)
@@ -99,8 +105,8 @@ def fit(
         history=history,
         seconds=sum(record.seconds for record in history),
         cpu_seconds=sum(record.cpu_seconds for record in history),
-        validation_logits=engine.logits(held_images),
-        validation_labels=held_labels,
+        validation_logits=engine.logits(held_images if crops is None else _joined(held_images, crops.held_images)),
+        validation_labels=held_labels if crops is None else _joined(held_labels, crops.held_labels),
         images=len(images),
     )
 
@@ -174,6 +180,10 @@ def _record(
         cpu_seconds=cpu,
         steps_per_second=len(rates) / max(wall, 1e-9),
     )
+
+
+def _joined(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.concatenate([first, second])
 
 
 def _capped(train: Dataset, limit: int | None) -> Dataset:

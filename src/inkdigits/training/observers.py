@@ -42,6 +42,9 @@ class Progress:
 class Observer:
     """Is told what happens; every method may be overridden. An exception raised in one ends the training."""
 
+    def on_crops(self, done: int, total: int) -> None:
+        """So many of the synthetic pictures are made; comes before `on_start`, if the recipe asks for any."""
+
     def on_start(self, recipe: Recipe, *, parameters: int, steps: int, history: Sequence[EpochRecord]) -> None:
         """Training is about to begin (or to go on, if `history` holds epochs); `steps` make an epoch."""
 
@@ -60,6 +63,11 @@ class Observers(Observer):
 
     def __init__(self, *observers: Observer | None) -> None:
         self._observers = [observer for observer in observers if observer is not None]
+
+    def on_crops(self, done: int, total: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.on_crops(done, total)
 
     def on_start(self, recipe: Recipe, *, parameters: int, steps: int, history: Sequence[EpochRecord]) -> None:
         """Pass on."""

@@ -8,14 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inkdigits.datasets import load_dataset, stratified_split
+from inkdigits.datasets import last_split, load_dataset, stratified_split
 from inkdigits.errors import MissingExtraError, RecipeError
 from inkdigits.files import locked
 from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.training.checkpoints import Checkpoint
+from inkdigits.training.crops import made_crops
 from inkdigits.training.observers import Observer, Observers, TensorBoard
 
 CHECKPOINT = "checkpoint.npz"
+CROPS = "crops.npz"
 
 
 def train(
@@ -86,10 +88,13 @@ def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | Non
     from inkdigits.training.fitting import fit
 
     whole = load_dataset(data, "train")
-    training, validation = stratified_split(whole, recipe.validation_images)
+    split = last_split if recipe.validation == "last" else stratified_split
+    training, validation = split(whole, recipe.validation_images)
     logs = TensorBoard(folder / "tensorboard") if tensorboard else None
     told = Observers(observer, logs)
-    fitted = fit(recipe, training, validation, checkpoint=folder / CHECKPOINT, observer=told, notes={"data": data})
+    crops = made_crops(recipe, training, validation, folder / CROPS, told)
+    notes = {"data": data}
+    fitted = fit(recipe, training, validation, crops=crops, checkpoint=folder / CHECKPOINT, observer=told, notes=notes)
     bundle.save(
         folder,
         fitted.model,
@@ -103,6 +108,7 @@ def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | Non
         training={"seconds": fitted.seconds, "cpu_seconds": fitted.cpu_seconds, "epochs": len(fitted.history)},
     )
     (folder / CHECKPOINT).unlink()
+    (folder / CROPS).unlink(missing_ok=True)
     return folder
 
 
@@ -124,7 +130,11 @@ def _make_room(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RecipeError(f"Expected a folder to write to; {folder} is a file.")
     if force:
-        for name in (CHECKPOINT, "model.json"):  # without its card the old model is no bundle that --resume could find
+        for name in (
+            CHECKPOINT,
+            CROPS,
+            "model.json",
+        ):  # without its card the old model is no bundle that --resume could find
             (folder / name).unlink(missing_ok=True)
     elif unfinished:
         raise RecipeError(
