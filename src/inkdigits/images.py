@@ -84,9 +84,10 @@ def to_pixels(
         return _from_bytes(content_of(image, MAX_BYTES), name or os.fspath(image), max_pixels, frame)
     if hasattr(image, "getbands") and hasattr(image, "convert"):
         return _from_pil(image, name or "the PIL image", max_pixels)
+    empty = isinstance(image, (str, list, tuple)) and not image
     raise ImageError(
         "Expected one image: a path, the bytes of an image file, a PIL image or a numpy array. "
-        f"Received: {repr(image) if image in ('', [], ()) else type(image).__name__}."
+        f"Received: {repr(image) if empty else type(image).__name__}."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +103,28 @@ class Reading:
         }
 
 
+def reading(lines: Sequence[Sequence[Sequence[Digit]]], size: tuple[int, int], reason: str | None = None) -> Reading:
+    """The reading of a picture from its digits, ordered as `ordering.lines` does.
+
+    Args:
+        lines: from top to bottom, each numbers from left to right, each digits from left to right.
+        size: (width, height) of the upright picture, in pixels.
+        reason: why there is no text, or why it should not be trusted.
+    """
+    made = tuple(Line(tuple(_number(digits) for digits in numbers)) for numbers in lines)
+    text = "\n".join(" ".join(number.text for number in line.numbers) for line in made)
+    return Reading(text, made, *size, reason)
+
+
+def _number(digits: Sequence[Digit]) -> Number:
+    left, top = min(digit.box[0] for digit in digits), min(digit.box[1] for digit in digits)
+    right = max(digit.box[0] + digit.box[2] for digit in digits)
+    bottom = max(digit.box[1] + digit.box[3] for digit in digits)
+    confidence = math.prod(digit.confidence for digit in digits)
+    text = "".join(str(digit.digit) for digit in digits)
+    return Number(text, confidence, (left, top, right - left, bottom - top), tuple(digits))
+
+
 def single_digit(digit: Digit | None, size: tuple[int, int], reason: str | None = None) -> Reading:
     """The reading of a picture that shows one digit, or none.
 
@@ -109,8 +133,4 @@ def single_digit(digit: Digit | None, size: tuple[int, int], reason: str | None 
         size: (width, height) of the upright picture, in pixels.
         reason: why there is no digit, or why it should not be trusted.
     """
-    width, height = size
-    if digit is None:
-        return Reading("", (), width, height, reason)
-    number = Number(str(digit.digit), digit.confidence, digit.box, (digit,))
-    return Reading(number.text, (Line((number,)),), width, height, reason)
+    return reading([] if digit is None else [[[digit]]], size, reason)

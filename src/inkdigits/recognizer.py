@@ -19,14 +19,20 @@ from numpy.typing import NDArray
 
 from inkdigits import calibration
 from inkdigits.errors import BundleError, ImageError, InkdigitsError
-from inkdigits.reading import Digit, Reading, single_digit
+from inkdigits.reading import Digit, Reading, reading, single_digit
 
 if TYPE_CHECKING:
     from inkdigits.card import Card
+    from inkdigits.detection.finder import Finder, Found
     from inkdigits.runtimes import Answers, Runtime
 
 WEIGHTS = Path(__file__).parent / "weights"
 """One folder per bundled model."""
+PAGES = WEIGHTS / "pages" / "pages.onnx"
+"""The network that finds the digits of whole pictures."""
+PAGE_SURE = 0.5
+"""Digits of a page with less confidence are rejected, unless another threshold is asked for."""
+SEVERAL_REASON = "several digits: read() takes pictures of more than one"
 RUNS = Path("runs")
 """Where `inkdigits train` puts its bundles, below the working folder."""
 PENDING_BYTES = 32 * 2**20
@@ -39,8 +45,8 @@ class Prediction:
 
     Attributes:
         digit: the most likely digit, 0..9.
-        confidence: its calibrated probability, in [0, 1].
-        probabilities: (10,) float32, calibrated; they sum to 1.
+        confidence: the calibrated probability, in [0, 1], that the picture shows a digit and that it is this one.
+        probabilities: (10,) float32, calibrated: of each digit, if it is one; they sum to 1.
         rejected: True when the confidence is below the reject threshold, or the picture is blank: better ask a person.
         reason: why it is rejected, in words; None when it is not.
         candidates: the digits it may be, most likely first; they hold the true one as often as the card's `coverage`
@@ -77,13 +83,16 @@ class Recognizer:
         reject_threshold: the confidence, in [0, 1], below which an answer is rejected.
     """
 
-    def __init__(self, card: Card, runtime: Runtime, reject_threshold: float | None = None) -> None:
+    def __init__(
+        self, card: Card, runtime: Runtime, reject_threshold: float | None = None, threads: int | None = None
+    ) -> None:
         """Put a model's card and its runtime together.
 
         Args:
             card: of the model.
             runtime: what runs it.
             reject_threshold: in [0, 1]; None takes the card's.
+            threads: how many CPU threads finding the digits of a page may use; None lets ONNX Runtime choose.
 
         Raises:
             InkdigitsError: a threshold outside [0, 1].
@@ -93,7 +102,10 @@ class Recognizer:
             raise InkdigitsError(f"Expected a reject threshold from 0 to 1. Received: {reject_threshold}.")
         self.card = card
         self.reject_threshold = threshold
+        self._page_threshold = PAGE_SURE if reject_threshold is None else threshold
         self._runtime = runtime
+        self._threads = threads
+        self._finder: Finder | None = None
 
     def __repr__(self) -> str:
         return f"Recognizer({self.card.name!r}, {self._runtime.name}, reject_threshold={self.reject_threshold:g})"
@@ -115,8 +127,7 @@ class Recognizer:
         """
         answers = self.answer(images)
         return [
-            self._prediction(probabilities, seen)
-            for probabilities, seen in zip(answers.probabilities, answers.seen, strict=True)
+            self._prediction(*one) for one in zip(answers.probabilities, answers.digitness, answers.seen, strict=True)
         ]
 
     def answer(self, images: Any) -> Answers:
@@ -126,7 +137,7 @@ class Recognizer:
             images: as `classify` takes them.
 
         Returns:
-            probabilities (N, 10), seen (N, 28, 28) and boxes (N, 4), in order; see `runtimes.Answers`.
+            probabilities (N, 10), digitness (N,), seen (N, 28, 28) and boxes (N, 4), in order; see `runtimes.Answers`.
 
         Raises:
             ImageError: as `classify`.
@@ -145,13 +156,17 @@ class Recognizer:
         return self._answer_each(_items(images))
 
     def read(self, image: Any) -> Reading:
-        """Read a whole picture; for now a picture shows one digit.
+        """Read a whole picture: all numbers on it, in lines.
+
+        The digits are found and told apart by the network for pages that comes with inkdigits. Where it finds one
+        digit only, this recognizer says which it is, as `classify` does; where it finds none but the picture as a
+        whole is a digit, that one is read.
 
         Args:
             image: one picture, as `classify` takes it.
 
         Returns:
-            What stands there, with boxes in pixels of the upright picture; no text when it is blank.
+            What stands there, with boxes in pixels of the upright picture; no text when nothing was found.
 
         Raises:
             ImageError: it is no picture.
@@ -159,14 +174,27 @@ class Recognizer:
         from inkdigits.images import to_pixels
 
         pixels = to_pixels(image)
-        answers = self._runtime.answer(pixels[None])
-        prediction = self._prediction(answers.probabilities[0], answers.seen[0])
         size = (pixels.shape[1], pixels.shape[0])
-        if not prediction.seen.any():
+        found = self._found(pixels)
+        if len(found.boxes) > 1:
+            return reading(_ordered(found, self._page_threshold), size)
+        answers = self._runtime.answer(pixels[None])
+        prediction = self._prediction(answers.probabilities[0], answers.digitness[0], answers.seen[0])
+        same = not len(found.boxes) or _overlap(answers.boxes[0], found.boxes[0])
+        if same and not prediction.rejected:
+            x, y, width, height = (float(side) for side in answers.boxes[0])
+            digit = Digit(prediction.digit, prediction.confidence, (x, y, width, height), False)
+            return single_digit(digit, size)
+        if not len(found.boxes):
             return single_digit(None, size, prediction.reason)
-        x, y, width, height = (float(side) for side in answers.boxes[0])
-        digit = Digit(prediction.digit, prediction.confidence, (x, y, width, height), prediction.rejected)
-        return single_digit(digit, size, prediction.reason)
+        return reading(_ordered(found, self._page_threshold), size, prediction.reason if same else None)
+
+    def _found(self, pixels: NDArray[np.uint8]) -> Found:
+        if self._finder is None:
+            from inkdigits.detection.finder import Finder
+
+            self._finder = Finder(PAGES, self._threads)
+        return self._finder.find(pixels)
 
     def _answer_each(self, images: Iterator[Any]) -> Answers:
         # Pictures of one shape run together, in one call; what waits for its call stays below PENDING_BYTES.
@@ -190,12 +218,21 @@ class Recognizer:
         flush()
         return _in_order(done)
 
-    def _prediction(self, probabilities: NDArray[np.float32], seen: NDArray[np.float32]) -> Prediction:
+    def _prediction(
+        self, probabilities: NDArray[np.float32], digitness: np.float32, seen: NDArray[np.float32]
+    ) -> Prediction:
         blank = not seen.any()
         digit = int(probabilities.argmax())
-        confidence = float(probabilities[digit])
+        confidence = float(probabilities[digit] * digitness)
         chosen = calibration.candidates(probabilities, self.card.conformal_threshold)
-        reason = calibration.reason(confidence, chosen, self.reject_threshold, blank=blank)
+        reason = calibration.reason(
+            confidence, probabilities, self.reject_threshold, digitness=float(digitness), blank=blank
+        )
+        if (
+            reason == calibration.NO_DIGIT_REASON
+            and len(self._found(np.rint(255 - 255 * seen).astype(np.uint8)).boxes) > 1
+        ):
+            reason = SEVERAL_REASON
         probabilities, seen = probabilities.copy(), seen.copy()  # not a view that keeps the whole batch in memory
         probabilities.flags.writeable = seen.flags.writeable = False
         return Prediction(digit, confidence, probabilities, reason is not None, reason, chosen, seen)
@@ -265,7 +302,7 @@ def _from_folder(folder: Path, reject_threshold: float | None, threads: int | No
             f"Expected {folder / 'model.json'} to describe the model in {ONNX_FILE}. It says something else: "
             "it was edited or is damaged. Copy the whole folder again or train it anew."
         )
-    return Recognizer(bundle.card, runtime, reject_threshold)
+    return Recognizer(bundle.card, runtime, reject_threshold, threads)
 
 
 def _from_onnx(path: Path, reject_threshold: float | None, threads: int | None) -> Recognizer:
@@ -274,7 +311,7 @@ def _from_onnx(path: Path, reject_threshold: float | None, threads: int | None) 
     if path.suffix.lower() != ".onnx":
         raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. Received: the file {path}.")
     runtime = OnnxRuntime(path, threads=threads)
-    return Recognizer(_inner_card(runtime.metadata, path), runtime, reject_threshold)
+    return Recognizer(_inner_card(runtime.metadata, path), runtime, reject_threshold, threads)
 
 
 def _inner_card(metadata: Mapping[str, str], path: Path) -> Card:
@@ -285,6 +322,26 @@ def _inner_card(metadata: Mapping[str, str], path: Path) -> Card:
             f"Expected an .onnx file that inkdigits wrote. {path} is foreign: its metadata holds no '{CARD_KEY}'."
         )
     return Card.from_json(metadata[CARD_KEY], f"the card in {path}")
+
+
+def _ordered(found: Found, threshold: float) -> list[list[list[Digit]]]:
+    """What was found, as digits in lines of numbers; rejected with less confidence than the threshold."""
+    from inkdigits.ordering import lines
+
+    confidences = found.scores * found.probabilities.max(axis=1)
+    digits = [
+        Digit(int(row.argmax()), float(sure), (float(x), float(y), float(width), float(height)), bool(sure < threshold))
+        for row, sure, (x, y, width, height) in zip(found.probabilities, confidences, found.boxes, strict=True)
+    ]
+    return [[[digits[index] for index in number] for number in line] for line in lines(found.boxes)]
+
+
+def _overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    """Whether two boxes share more than half of the smaller one."""
+    across = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    down = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    smaller = min(first[2] * first[3], second[2] * second[3])
+    return bool(max(across, 0) * max(down, 0) > 0.5 * smaller)
 
 
 def _alone(images: Any) -> bool:
@@ -317,10 +374,12 @@ def _in_order(parts: list[tuple[list[int], Answers]]) -> Answers:
 
     count = sum(len(indices) for indices, _ in parts)
     probabilities = np.empty((count, 10), np.float32)
+    digitness = np.empty(count, np.float32)
     seen = np.empty((count, 28, 28), np.float32)
     boxes = np.empty((count, 4), np.float32)
     for indices, answers in parts:
         probabilities[indices] = answers.probabilities
+        digitness[indices] = answers.digitness
         seen[indices] = answers.seen
         boxes[indices] = answers.boxes
-    return Answers(probabilities, seen, boxes)
+    return Answers(probabilities, digitness, seen, boxes)

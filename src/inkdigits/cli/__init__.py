@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from inkdigits.cli import data, evaluate, experiment, export, inspect, models, read, serve, train
+from inkdigits.cli import data, evaluate, experiment, export, inspect, models, read, serve, train, train_pages
 from inkdigits.cli.console import run
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("serve")(serve.command)
 app.command("models")(models.command)
 app.command("data")(data.command)
 app.command("train")(train.command)
+app.command("train-pages")(train_pages.command)
 app.command("evaluate")(evaluate.command)
 app.command("inspect")(inspect.command)
 app.command("experiment")(experiment.command)

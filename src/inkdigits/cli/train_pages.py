@@ -1,0 +1,99 @@
+"""`inkdigits train-pages`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from inkdigits.cli import console
+
+
+def command(
+    out: Path = typer.Option(Path("runs/pages"), "--out", "-o", metavar="DIR", help="Where to write pages.onnx."),
+    steps: int = typer.Option(6000, min=1, metavar="N", help="Batches of 16 pages to learn to find digits from."),
+    pages: int = typer.Option(8000, min=1, metavar="N", help="Pages to learn from what is found on them."),
+    seed: int = typer.Option(0, min=0, metavar="N", help="Of the weights and the pages."),
+    workers: int | None = typer.Option(
+        None, min=1, metavar="N", help="Processes that make pages.", show_default="one less than there are cores"
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Go on with the training that was stopped in the folder."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Train the network that finds all digits of a page, on synthetic pages made from MNIST.
+
+    After Ctrl-C, a crash or a power cut, `--resume` goes on to the same weights, with the same steps, pages and seed.
+    """
+    with _Live() as live:
+        from inkdigits.detection.training import CHECKPOINT, train_pages
+
+        try:
+            path = train_pages(
+                out, steps=steps, pages=pages, seed=seed, resume=resume, told=live.told,
+                workers=workers or max(1, (os.cpu_count() or 1) - 1),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if (out / CHECKPOINT).exists():
+                same = f"--out {out} --steps {steps} --pages {pages} --seed {seed}"
+                again = f"inkdigits train-pages {same} --resume"
+                live.console.print(f"Stopped. Go on with: {again}", markup=False, soft_wrap=True)
+            raise
+    _print(path, as_json)
+
+
+def _print(path: Path, as_json: bool) -> None:
+    """What came out: the file and the card in it."""
+    import json
+
+    from inkdigits.detection.finder import KEY, Finder
+
+    card: dict[str, Any] = json.loads(Finder(path).metadata[KEY])
+    if as_json:
+        console.print_json({"file": str(path), "bytes": path.stat().st_size, **card})
+        return
+    size, pages = path.stat().st_size / 1000, card["steps"] * card["batch"] + card["pages"]
+    console.stdout().print(f"{path}: {size:,.0f} kB, learned from {pages:,} pages.", markup=False, soft_wrap=True)
+
+
+class _Live:
+    """Progress on stderr: a bar where a person watches, else a line for each tenth."""
+
+    def __init__(self) -> None:
+        self.last = ("", 0)  # what was told, and how many tenths of it
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = console.stderr()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=False),
+        )
+        self.progress = Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            speed_estimate_period=600,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> _Live:
+        self.progress.start()
+        self.task = self.progress.add_task("loading", total=None, figures="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def told(self, what: str, done: int, total: int) -> None:
+        """What `train_pages` tells."""
+        if what != self.last[0]:
+            self.progress.reset(self.task)
+        self.progress.update(self.task, total=total, completed=done, description=what, figures=f"{done:,}/{total:,}")
+        now = (what, 10 * done // total)
+        if now != self.last and not self.console.is_terminal:
+            self.console.print(f"{what}: {done:,} of {total:,}")
+        self.last = now

@@ -1,0 +1,6 @@
+"""Finding all digits of a page: networks that say where they are and which, trained on synthetic pages alone.
+
+`network` finds, and `refinement` takes a closer look at what was found; `targets` is what the first should answer,
+`training` and `refining` how both learn. `graph` writes them as one ONNX file that takes pictures of any size,
+`calibration` makes its scores honest, and `finder` runs that file, with neither Keras nor ONNX at hand.
+"""

@@ -1,0 +1,348 @@
+"""The network for pages as an ONNX graph that takes a picture of any size and gives the digits in it with boxes.
+
+Input `pixels`: uint8 (H, W, C), C 1 (gray), 3 (RGB) or 4 (RGBA). Outputs, for the n digits found, surest first: `boxes`
+(n, 4), x, y, width and height in pixels of the picture; `scores` (n,), how likely there is a digit; `probabilities`
+(n, 10), which one it is if there is. Only standard operators of opset 18 are used, so every runtime of ONNX can run
+the file.
+
+Digits of all sizes are found by looking at the picture at full size, at half of it, a quarter, and so on: in one of
+them every digit has a size that the network knows. What is found twice is kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from inkdigits.detection import network as parts
+from inkdigits.detection import refinement as looks
+from inkdigits.detection.calibration import Calibration
+from inkdigits.detection.refinement import CONTEXT, SIDE
+from inkdigits.graph import OPSET, Ops, Value, as_gray_paper
+
+MAX_PIXELS = 3_000_000
+"""Pictures with more pixels are made smaller first: that bounds time and memory."""
+SMALL = 48
+"""Pictures whose shorter side is below this are made twice as large first."""
+LEAST = 12
+"""Pictures are halved until their longer side would be below this."""
+MARGIN = 16
+"""Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
+SCORE = 0.25
+"""What the first network finds less likely to be a digit is not looked at again."""
+LIKELY = 0.65
+"""What both together find less likely to be a digit is none."""
+OVERLAP = 0.4
+"""Of two boxes that share more than this part of their union, the surer one stays."""
+INSIDE = 0.7
+"""Of two boxes that share more than this part of the smaller one, the surer one stays."""
+MOST = 1000
+"""No more digits are found at one size of a picture."""
+Weights = dict[str, list[NDArray[np.float32]]]
+"""Layer name -> its arrays."""
+
+
+def build(
+    weights: Weights,
+    refinement: Weights | None = None,
+    calibration: Calibration | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """The graph, from the arrays of trained networks.
+
+    Args:
+        weights: of the network that finds; see `weights_of`.
+        refinement: of the one that takes a closer look. None: the graph gives what that one learns from instead, all
+            finds as `corners` (n, 4), `answers` (n, 11) logits and `crops` (n, 32, 32, 3).
+        calibration: how their answers become probabilities.
+        metadata: written into the model's `metadata_props`.
+    """
+    ops = Ops()
+    picture = _picture(ops, "pixels")
+    height, width = ops.real(ops.size(picture, 2)), ops.real(ops.size(picture, 3))
+    picture, first = _first_size(ops, picture, height, width)
+    longest = ops.Mul(ops.Max(height, width), first)
+    levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)
+    nothing = [np.zeros(shape, np.float32) for shape in ((0, 4), (0, 11), (0, SIDE, SIDE, 3))]
+    body = _one_size(ops, weights, first)
+    found = ops.call("Loop", ops.whole(levels), "", picture, *nothing, outputs=4, body=body)
+    if refinement is None:
+        outputs = dict(zip(("corners", "answers", "crops"), found[1:], strict=True))
+        shapes: list[list[Any]] = [["n", 4], ["n", 11], ["n", SIDE, SIDE, 3]]
+    else:
+        edge = ops.Concat(*[ops.Reshape(x, [1]) for x in (width, height, width, height)], axis=0)
+        named = _named(ops, refinement, calibration or Calibration(), *found[2:])
+        likely = ops.Greater(named[0], LIKELY)
+        corners, scores, probabilities = _once(ops, *(ops.Compress(x, likely, axis=0) for x in (found[1], *named)))
+        corners = ops.Max(ops.Min(corners, edge), 0.0)
+        start, end = ops.part(corners, 0, 2, 1), ops.part(corners, 2, 4, 1)
+        boxes = ops.Concat(start, ops.Sub(end, start), axis=1)
+        outputs = {"boxes": boxes, "scores": scores, "probabilities": probabilities}
+        shapes = [["n", 4], ["n"], ["n", 10]]
+    for name, value in outputs.items():
+        ops.nodes.append(helper.make_node("Identity", [value], [name]))
+    infos = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in zip(outputs, shapes, strict=True)
+    ]
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["H", "W", "C"])
+    graph = helper.make_graph(ops.nodes, "inkdigits_pages", [pixels], infos)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="inkdigits")
+    model.ir_version = 9
+    helper.set_model_props(model, dict(metadata or {}))
+    onnx.checker.check_model(model)
+    return model
+
+
+def _picture(ops: Ops, pixels: Value) -> Value:
+    """(1, 3, H, W) float32, ink darker than paper."""
+    color = as_gray_paper(ops, ops.real(ops.Transpose(pixels, perm=[2, 0, 1])))
+    return ops.Expand(ops.Unsqueeze(color, [0]), np.array([1, 3, 1, 1], np.int64))
+
+
+def _first_size(ops: Ops, picture: Value, height: Value, width: Value) -> tuple[Value, Value]:
+    """The picture at the largest size to look at, and its scale."""
+    shrink = ops.Min(ops.Sqrt(ops.Div(float(MAX_PIXELS), ops.Mul(height, width))), 1.0)
+    scale = ops.Where(ops.Less(ops.Min(height, width), float(SMALL)), 2.0, shrink)
+    one = np.ones(2, np.float32)
+
+    def resized(inner: Ops) -> list[Value]:
+        scales = inner.Concat(one, inner.Expand(scale, np.array([2], np.int64)), axis=0)
+        return [inner.Resize(picture, "", scales, mode="linear", antialias=1)]
+
+    same = ops.Equal(scale, 1.0)
+    return ops.either(same, lambda inner: [picture], resized)[0], scale
+
+
+def _one_size(parent: Ops, weights: Weights, first: Value) -> onnx.GraphProto:
+    """Body of the loop over sizes: look at the picture, add what is found, halve the picture."""
+    ops = Ops(parent)
+    turn, go_on, picture, boxes, answers, crops = (ops.name() for _ in range(6))
+    scale = ops.Mul(first, ops.Pow(0.5, ops.real(turn)))
+    height, width = ops.size(picture, 2), ops.size(picture, 3)
+    zero, margin = ops.constant(0), ops.constant(MARGIN)
+
+    def rest(side: Value) -> Value:
+        """Pixels at the end that make a side, with its margins, a multiple of what the network takes."""
+        whole = ops.Add(side, 2 * MARGIN + parts.MULTIPLE - 1)
+        return ops.Sub(ops.Mul(ops.Div(whole, parts.MULTIPLE), parts.MULTIPLE), ops.Add(side, MARGIN))
+
+    each = [zero, zero, margin, margin, zero, zero, rest(height), rest(width)]
+    pads = ops.Concat(*[ops.Reshape(x, [1]) for x in each], axis=0)
+    paper = _paper(ops, picture)
+    padded = ops.Add(ops.Pad(ops.Sub(picture, paper), pads, mode="constant"), paper)
+    corners, said = _peaks(ops, parts.layout(OnnxLayers(ops, weights), padded))
+    seen = _crops(ops, padded, corners)
+    found = (ops.Div(ops.Sub(corners, float(MARGIN)), scale), said, seen)
+    joined = [ops.Concat(old, new, axis=0) for old, new in zip((boxes, answers, crops), found, strict=True)]
+    half = ops.AveragePool(picture, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    shapes: list[list[Any]] = [[1, 3, None, None], [None, 4], [None, 11], [None, SIDE, SIDE, 3]]
+    # The first output is whether to go on; the others are what the next turn takes.
+    outputs: list[tuple[Value, int, Any]] = [(ops.Identity(go_on), TensorProto.BOOL, [])]
+    outputs += [(x, TensorProto.FLOAT, shape) for x, shape in zip((half, *joined), shapes, strict=True)]
+    inputs: list[tuple[Value, int, Any]] = [(turn, TensorProto.INT64, []), (go_on, TensorProto.BOOL, [])]
+    inputs += [(x, TensorProto.FLOAT, shape) for x, shape in zip((picture, boxes, answers, crops), shapes, strict=True)]
+    return ops.graph(outputs, inputs)
+
+
+def _paper(ops: Ops, picture: Value) -> Value:
+    """The gray level of paper, (1, 3, 1, 1): the mean of what is brighter than the mean."""
+    bright = ops.real(ops.GreaterOrEqual(picture, ops.mean(picture, 2, 3, keep=True)))
+    count = ops.Max(ops.total(bright, 2, 3, keep=True), 1.0)
+    return ops.Div(ops.total(ops.Mul(picture, bright), 2, 3, keep=True), count)
+
+
+def _peaks(ops: Ops, answers: Value) -> tuple[Value, Value]:
+    """The surest peaks of the answers (1, 15, h, w): corners (n, 4) in pixels looked at, and their logits (n, 11)."""
+    score = ops.part(answers, 0, 1, 1)
+    highest = ops.MaxPool(score, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    peak = ops.And(ops.GreaterOrEqual(score, highest), ops.Greater(score, float(np.log(SCORE / (1 - SCORE)))))
+    places = ops.transpose(ops.NonZero(ops.Squeeze(peak, [0, 1])))  # (n, 2): row, column
+    cells = ops.GatherND(ops.Squeeze(ops.Transpose(answers, perm=[0, 2, 3, 1]), [0]), places)
+    count = ops.Min(ops.size(places, 0), MOST)
+    surest = ops.call("TopK", ops.Gather(cells, 0, axis=1), ops.Reshape(count, [1]), outputs=2)[1]
+    places, cells = ops.Gather(places, surest, axis=0), ops.Gather(cells, surest, axis=0)
+    middle = ops.Mul(ops.Add(ops.real(places), 0.5), float(parts.STRIDE))
+    row, column = ops.part(middle, 0, 1, 1), ops.part(middle, 1, 2, 1)
+    sides = ops.Exp(ops.Clip(ops.part(cells, 11, 15, 1), -3.0, 5.0))
+    left, top, right, bottom = (ops.part(sides, i, i + 1, 1) for i in range(4))
+    corners = ops.Concat(ops.Sub(column, left), ops.Sub(row, top), ops.Add(column, right), ops.Add(row, bottom), axis=1)
+    return corners, ops.part(cells, 0, 11, 1)
+
+
+def _crops(ops: Ops, picture: Value, corners: Value) -> Value:
+    """A square around each box of a picture (1, 3, H, W), scaled to (n, 32, 32, 3) by bilinear sampling."""
+    x0, y0, x1, y1 = (ops.part(corners, i, i + 1, 1) for i in range(4))
+    side = ops.Mul(ops.Max(ops.Sub(x1, x0), ops.Sub(y1, y0)), CONTEXT)
+    steps = ((np.arange(SIDE, dtype=np.float32) + np.float32(0.5)) / np.float32(SIDE) - np.float32(0.5))[None]
+    height, width = ops.size(picture, 2), ops.size(picture, 3)
+
+    def places(low: Value, high: Value, length: Value) -> tuple[Value, Value, Value]:
+        """Along one axis: the pixels before and after each sample (n, 32), and the latter's part."""
+        middle = ops.Div(ops.Add(low, high), 2.0)
+        exact = ops.Sub(ops.Add(middle, ops.Mul(side, steps)), 0.5)
+        last = ops.real(ops.Sub(length, 1))
+        exact = ops.Max(ops.Min(exact, last), 0.0)
+        before = ops.Floor(exact)
+        after = ops.Min(ops.Add(before, 1.0), last)
+        return ops.whole(before), ops.whole(after), ops.Sub(exact, before)
+
+    top, bottom, down = places(y0, y1, height)
+    left, right, across = places(x0, x1, width)
+    table = ops.Reshape(ops.Transpose(picture, perm=[0, 2, 3, 1]), np.array([-1, 3], np.int64))
+
+    def at(rows: Value, columns: Value) -> Value:
+        index = ops.Add(ops.Mul(ops.Unsqueeze(rows, [2]), width), ops.Unsqueeze(columns, [1]))
+        return ops.Gather(table, index, axis=0)
+
+    across, down = ops.Unsqueeze(across, [1, 3]), ops.Unsqueeze(down, [2, 3])
+
+    def between(first: Value, second: Value, part: Value) -> Value:
+        return ops.Add(first, ops.Mul(ops.Sub(second, first), part))
+
+    above = between(at(top, left), at(top, right), across)
+    return between(above, between(at(bottom, left), at(bottom, right), across), down)
+
+
+def _named(
+    ops: Ops, refinement: Weights, calibration: Calibration, answers: Value, crops: Value
+) -> tuple[Value, Value]:
+    """From both networks' logits: scores (n,) and the probabilities of digits (n, 10)."""
+    first, digits = ops.Squeeze(ops.part(answers, 0, 1, 1), [1]), ops.part(answers, 1, 11, 1)
+    closer = looks.layout(OnnxLayers(ops, refinement), ops.Transpose(crops, perm=[0, 3, 1, 2]))
+    second = ops.ReduceLogSumExp(closer, np.array([1], np.int64), keepdims=0)
+    logit = ops.Add(ops.Mul(first, calibration.first), ops.Mul(second, calibration.second))
+    scores = ops.Sigmoid(ops.Add(logit, calibration.shift))
+    total = ops.Add(ops.Mul(digits, 1 - calibration.share), ops.Mul(closer, calibration.share))
+    return scores, ops.Softmax(ops.Div(total, calibration.temperature), axis=1)
+
+
+def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
+    """Every digit once, the surest of what overlaps, surest first; all that were found in its place say which it is."""
+    chosen = ops.NonMaxSuppression(
+        ops.Unsqueeze(boxes, [0]), ops.Unsqueeze(scores, [0, 1]), np.array([5 * MOST], np.int64), OVERLAP, 0.0
+    )
+    order = ops.Gather(chosen, 2, axis=1)
+    kept, kept_scores = ops.Gather(boxes, order, axis=0), ops.Gather(scores, order, axis=0)
+    shared, smaller, union = _overlap(ops, kept, boxes)
+    same = ops.Mul(ops.real(ops.Greater(shared, ops.Mul(union, OVERLAP))), ops.Unsqueeze(scores, [0]))
+    votes = ops.MatMul(same, digits)
+    votes = ops.Div(votes, ops.total(votes, 1, keep=True))
+    shared, smaller, _ = _overlap(ops, kept, kept)
+    inside = ops.real(ops.Greater(shared, ops.Mul(smaller, INSIDE)))
+    surer = ops.Trilu(inside, np.array(-1, np.int64), upper=0)  # rows are sorted: what stands left of the diagonal
+    keep = ops.Equal(ops.total(surer, 1), 0.0)
+    boxes, scores, digits = (ops.Compress(x, keep, axis=0) for x in (kept, kept_scores, votes))
+    return boxes, scores, digits
+
+
+def _overlap(ops: Ops, first: Value, second: Value) -> tuple[Value, Value, Value]:
+    """For all pairs of corners (n, 4) and (m, 4): the area shared, the smaller one's, and that of both; (n, m)."""
+
+    def sides(boxes: Value) -> list[Value]:
+        return [ops.part(boxes, i, i + 1, 1) for i in range(4)]
+
+    def area(parts: list[Value]) -> Value:
+        return ops.Mul(ops.Sub(parts[2], parts[0]), ops.Sub(parts[3], parts[1]))
+
+    ours, theirs = sides(first), sides(second)
+    areas = [area(ours), ops.transpose(area(theirs))]
+
+    def along(low: int, high: int) -> Value:
+        end = ops.Min(ours[high], ops.transpose(theirs[high]))
+        return ops.Max(ops.Sub(end, ops.Max(ours[low], ops.transpose(theirs[low]))), 0.0)
+
+    shared = ops.Mul(along(0, 2), along(1, 3))
+    return shared, ops.Min(*areas), ops.Sub(ops.Add(*areas), shared)
+
+
+class OnnxLayers:
+    """Writes the layouts of `network` and `refinement` as ONNX, (N, C, H, W), with batch normalization folded in.
+
+    Args:
+        ops: the graph to write to.
+        weights: layer name -> its arrays, as Keras gives them: conv01, conv01_norm, ..., answers.
+    """
+
+    def __init__(self, ops: Ops, weights: Weights) -> None:
+        self.ops, self._weights, self._count = ops, weights, 0
+
+    def contrast(self, picture: Value) -> Value:
+        """See `detection.network.Writer`."""
+        ops = self.ops
+
+        def around(x: Value, cells: int) -> Value:
+            side = parts.LIGHT_CELL
+            x = ops.AveragePool(x, kernel_shape=[side, side], strides=[side, side])
+            x = ops.AveragePool(x, kernel_shape=[cells, cells], pads=[cells // 2] * 4)
+            scales = np.array([1, 1, side, side], np.float32)
+            return ops.Resize(x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+
+        ink = ops.Sub(around(picture, parts.LIGHT_CELLS), picture)
+        energy = ops.mean(around(ops.Mul(ink, ink), parts.INK_CELLS), 1, keep=True)
+        return ops.Div(ink, ops.Sqrt(ops.Add(energy, parts.FAINT**2)))
+
+    def convolution(self, x: Value, filters: int, kernel: int = 3, stride: int = 1, active: bool = True) -> Value:
+        """See `detection.network.Writer`."""
+        self._count += 1
+        name = f"conv{self._count:02d}"
+        (weight,) = self._weights[name]
+        gamma, beta, mean, variance = self._weights[f"{name}_norm"]
+        scale = gamma / np.sqrt(variance + np.float32(1e-3))
+        # With an even number of pixels Keras pads a stride of 2 at the end alone.
+        before = (kernel - stride) // 2 if stride > 1 else kernel // 2
+        after = kernel - stride - before if stride > 1 else kernel // 2
+        x = self.ops.Conv(
+            x,
+            np.ascontiguousarray((weight * scale).transpose(3, 2, 0, 1)),
+            beta - mean * scale,
+            pads=[before, before, after, after],
+            strides=[stride, stride],
+        )
+        return self.ops.Relu(x) if active else x
+
+    def sum(self, x: Value, y: Value, active: bool = False) -> Value:
+        """See `detection.network.Writer`."""
+        total = self.ops.Add(x, y)
+        return self.ops.Relu(total) if active else total
+
+    def doubled(self, x: Value) -> Value:
+        """See `detection.network.Writer`."""
+        scales = np.array([1, 1, 2, 2], np.float32)
+        return self.ops.Resize(
+            x, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        )
+
+    def standardized(self, crops: Value) -> Value:
+        """See `detection.refinement.Writer`."""
+        ops = self.ops
+        rest = ops.Sub(crops, ops.mean(crops, 2, 3, keep=True))
+        energy = ops.mean(ops.Mul(rest, rest), 1, 2, 3, keep=True)
+        return ops.Div(rest, ops.Sqrt(ops.Add(energy, parts.FAINT**2)))
+
+    def pooled(self, x: Value) -> Value:
+        """See `detection.refinement.Writer`."""
+        return self.ops.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2])
+
+    def dense(self, x: Value, units: int, name: str, active: bool) -> Value:
+        """See `detection.refinement.Writer`."""
+        weight, bias = self._weights[name]
+        if name == "dense":  # values in the order of Keras: rows, columns, maps
+            x = self.ops.Flatten(self.ops.Transpose(x, perm=[0, 2, 3, 1]))
+        x = self.ops.Gemm(x, weight, bias)
+        return self.ops.Relu(x) if active else x
+
+    def answers(self, x: Value) -> Value:
+        """See `detection.network.Writer`."""
+        weight, bias = self._weights["answers"]
+        return self.ops.Conv(x, np.ascontiguousarray(weight.transpose(3, 2, 0, 1)), bias)
+
+
+def weights_of(model: Any) -> Weights:
+    """The arrays of a Keras network for pages, by layer name."""
+    return {layer.name: [np.asarray(w) for w in layer.get_weights()] for layer in model.layers if layer.weights}

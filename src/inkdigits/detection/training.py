@@ -1,0 +1,306 @@
+"""Training the networks for pages on synthetic pages that never repeat.
+
+Every page follows from the seed, its step and its place in the batch alone, so any number of processes makes the same
+pages, and a training that was stopped goes on with the ones it would have seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.datasets import Dataset, last_split, load_dataset
+from inkdigits.detection import graph, network, refining
+from inkdigits.detection import targets as objective
+from inkdigits.detection.calibration import fitted
+from inkdigits.detection.finder import KEY
+from inkdigits.errors import DivergenceError, InkdigitsError, RecipeError
+from inkdigits.files import locked, write_atomically
+from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.training.checkpoints import Checkpoint
+from inkdigits.training.optimization import learning_rates, make_optimizer
+
+HEIGHT, WIDTH = 160, 320
+"""Size of the pages, in pixels."""
+BATCH = 16
+LEARNING_RATE = 2e-3
+SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
+OPTIMIZER = Optimizer(name="adamw", learning_rate=LEARNING_RATE, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
+AVERAGE = 0.998
+EVERY = 250
+"""Steps between checkpoints."""
+PAGES = 8000
+"""Pages that the second network learns from."""
+EPOCHS = 8
+"""Times that it goes through what was found on them."""
+CHECKPOINT = "checkpoint.npz"
+FILE = "pages.onnx"
+
+Told = Callable[[str, int, int], None]
+"""Told (what is being done, how much of it is done, of how much)."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """How a network for pages was made; in its ONNX file's metadata."""
+
+    format: str
+    seed: int
+    steps: int
+    batch: int
+    pages: int
+    data: dict[str, str]
+    calibration: dict[str, float]
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+    created: str
+
+
+def train_pages(
+    out: str | Path = "runs/pages",
+    *,
+    steps: int = 6000,
+    pages: int = PAGES,
+    seed: int = 0,
+    resume: bool = False,
+    told: Told | None = None,
+    workers: int = 1,
+) -> Path:
+    """Train a network for pages on MNIST's training images and write `pages.onnx` into a folder.
+
+    Args:
+        out: the folder.
+        steps: batches of 16 pages that the first network learns from.
+        pages: that the second one learns from.
+        seed: of the weights and the pages.
+        resume: go on with the unfinished training in `out`, which must have begun with the same steps and seed.
+        told: is told of progress.
+        workers: processes that make pages.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        RecipeError: the folder holds a training already and `resume` is not set, or there is none to resume.
+        DatasetError: MNIST cannot be had.
+        InkdigitsError: another process is training there.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(locked(folder)):
+        data = load_dataset("mnist", "train")
+        training, validation = last_split(data, 5000)
+        identity = {"steps": steps, "pages": pages, "seed": seed, "data": data.sha256, "batch": BATCH}
+        learner = _Learner(seed, steps)
+        begun = _begun(folder / CHECKPOINT, identity, learner, resume)
+        if (folder / FILE).exists() and not begun and not resume:
+            raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
+        for step, batch in enumerate(_batches(training, seed, begun, steps, workers), begun):
+            loss = learner.learn(step, batch)
+            if not math.isfinite(loss):
+                raise DivergenceError(f"Expected a finite loss; it became {loss} in step {step + 1}.")
+            if told:
+                told("learning to find", step + 1, steps)
+            if (step + 1) % EVERY == 0:
+                Checkpoint({**identity, "done": step + 1}, [], learner.state()).save(folder / CHECKPOINT)
+        refined(
+            learner.average,
+            folder / FILE,
+            training,
+            validation,
+            steps=steps,
+            seed=seed,
+            pages=pages,
+            workers=workers,
+            told=told,
+        )
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return folder / FILE
+
+
+def refined(
+    model: Any,
+    path: Path,
+    training: Dataset,
+    validation: Dataset,
+    *,
+    steps: int,
+    seed: int,
+    pages: int = PAGES,
+    workers: int = 1,
+    told: Told | None = None,
+) -> None:
+    """Teach a second network to look closer at what a trained one finds, calibrate both and write their ONNX file.
+
+    Args:
+        model: the network that finds.
+        path: of the file.
+        training: digits to make pages of.
+        validation: digits to make the pages of that both are calibrated on.
+        steps: that `model` was trained for.
+        seed: of the pages and the second network's weights.
+        pages: to learn from.
+        workers: processes that make pages.
+        told: is told of progress.
+    """
+    from inkdigits.bundle import hardware, packages
+
+    weights = graph.weights_of(model)
+    found = refining.collected(weights, training, pages, seed + 2**32, workers, told)
+    closer = refining.trained(found, EPOCHS, seed, told)
+    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
+    calibration = fitted(held, refining.logits(closer, held.crops))
+    card = Card(
+        format="inkdigits-pages/1",
+        seed=seed,
+        steps=steps,
+        batch=BATCH,
+        pages=pages,
+        data={"name": "mnist", "training": training.sha256, "validation": validation.sha256},
+        calibration=asdict(calibration),
+        packages=packages(),
+        hardware=hardware(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    built = graph.build(weights, graph.weights_of(closer), calibration, {KEY: json.dumps(asdict(card))})
+    write_atomically(path, built.SerializeToString())
+
+
+class _Learner:
+    """The network, its average and its optimizer; one TensorFlow function per step."""
+
+    def __init__(self, seed: int, steps: int) -> None:
+        import tensorflow as tf
+
+        from inkdigits.training.engines import seeded  # brings Keras, which processes that make pages do without
+
+        with seeded(seed):
+            self.model, self.average = network.build(), network.build()
+        self.average.set_weights(self.model.get_weights())
+        self.optimizer = make_optimizer(OPTIMIZER)
+        self.optimizer.build(self.model.trainable_variables)
+        self._rates = learning_rates(SCHEDULE, LEARNING_RATE, steps)
+        shape = (BATCH, HEIGHT // network.STRIDE, WIDTH // network.STRIDE)
+        specs = [
+            tf.TensorSpec((BATCH, HEIGHT, WIDTH, 3), tf.uint8),
+            tf.TensorSpec(shape, tf.float32),
+            tf.TensorSpec(shape, tf.int32),
+            tf.TensorSpec((*shape, 4), tf.float32),
+            tf.TensorSpec(shape, tf.float32),
+        ]
+        self._tf = tf
+        self._step = tf.function(self._one_step, input_signature=specs)
+
+    def learn(self, step: int, batch: tuple[NDArray[Any], ...]) -> float:
+        """One step; returns its loss."""
+        self.optimizer.learning_rate.assign(self._rates[step])
+        return float(self._step(*batch))
+
+    def _one_step(self, pixels: Any, *wanted: Any) -> Any:
+        tf = self._tf
+        with tf.GradientTape() as tape:
+            loss = objective.loss(self.model(tf.cast(pixels, tf.float32), training=True), *wanted)
+        weights = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+        done = tf.cast(self.optimizer.iterations, tf.float32)
+        keep = tf.minimum(AVERAGE, (1.0 + done) / (10.0 + done))
+        for mean, now in zip(self.average.weights, self.model.weights, strict=True):
+            mean.assign(mean * keep + now * (1.0 - keep))
+        return loss
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "model": self.model.weights,
+            "average": self.average.weights,
+            "optimizer": self.optimizer.variables,
+        }
+        return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
+
+    def restore(self, state: Any) -> None:
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+
+def _begun(path: Path, identity: dict[str, Any], learner: _Learner, resume: bool) -> int:
+    """Bring the learner to where the checkpoint stands; returns the steps done."""
+    if not path.exists():
+        if resume:
+            raise RecipeError(f"Expected an unfinished training in {path.parent}; there is none.")
+        return 0
+    if not resume:
+        raise RecipeError(f"{path.parent} holds an unfinished training. Go on with it (--resume), or choose another.")
+    checkpoint = Checkpoint.load(path)
+    odd = [name for name, value in identity.items() if checkpoint.identity.get(name) != value]
+    if odd:
+        raise RecipeError(f"Expected {path} to hold a training with the same {', '.join(odd)}; it differs.")
+    learner.restore(checkpoint.state)
+    return int(checkpoint.identity["done"])
+
+
+def _batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The batches of steps `first` to `steps`, made by other processes ahead of time."""
+    context = multiprocessing.get_context("spawn")
+    queues = [context.Queue(4) for _ in range(workers)]
+    made = [
+        context.Process(
+            target=_work, args=(data.images, data.labels, seed, range(first + k, steps, workers), sink), daemon=True
+        )
+        for k, sink in enumerate(queues)
+    ]
+    for process in made:
+        process.start()
+    try:
+        for step in range(first, steps):
+            turn = (step - first) % workers
+            yield _received(queues[turn], made[turn])
+    finally:
+        for process in made:
+            process.terminate()
+
+
+def _received(source: Any, maker: Any) -> tuple[NDArray[Any], ...]:
+    """The next batch from a process; an error when it has died."""
+    while True:
+        alive = maker.is_alive()
+        try:
+            batch: tuple[NDArray[Any], ...] = source.get(timeout=5)
+        except queue.Empty:
+            if not alive:
+                raise InkdigitsError(
+                    "A process that makes pages has died; perhaps there was too little memory."
+                ) from None
+        else:
+            return batch
+
+
+def _work(images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int, steps: range, sink: Any) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    for step in steps:
+        sink.put(batch(images, labels, seed, step))
+
+
+def batch(images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int, step: int) -> tuple[NDArray[Any], ...]:
+    """The pages of one step and what should be answered: pixels (16, H, W, 3) uint8 and stacked `Targets`."""
+    from inkdigits.synthesis.pages import page
+
+    pages = [page(np.random.default_rng([seed, step, i]), images, labels, HEIGHT, WIDTH) for i in range(BATCH)]
+    wanted = [objective.targets(one) for one in pages]
+    return np.stack([one.pixels for one in pages]), *(np.stack(part) for part in zip(*wanted, strict=True))

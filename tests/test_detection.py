@@ -1,0 +1,553 @@
+"""The network for pages: what it should answer, how it learns, and that its ONNX file is the network."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from inkdigits import calibration as scores
+from inkdigits.datasets import Dataset, load_dataset
+from inkdigits.detection import calibration, graph, network, refinement, refining, training
+from inkdigits.detection.calibration import Calibration, Finds, fitted
+from inkdigits.detection.finder import KEY, Finder
+from inkdigits.detection.targets import Targets, loss, targets
+from inkdigits.errors import BundleError, DivergenceError, InkdigitsError, RecipeError
+from inkdigits.graph import OPSET, Ops
+from inkdigits.recognizer import PAGES, WEIGHTS
+from inkdigits.synthesis.pages import Page
+from pictures import picture
+
+
+def blank_page(*boxes: tuple[float, float, float, float], digits: tuple[int, ...] = ()) -> Page:
+    """A page of 64 x 96 pixels that has these digits, wherever they may be."""
+    return Page(
+        np.full((64, 96, 3), 255, np.uint8), np.array(boxes, np.float32).reshape(-1, 4), np.array(digits, np.uint8)
+    )
+
+
+# ---- what should be answered
+
+
+def test_the_wanted_answers_to_a_page_made_by_hand() -> None:
+    wanted = targets(blank_page((40, 20, 16, 24), (8, 30, 10, 20), digits=(7, 3)))
+    assert wanted.heat.shape == wanted.digits.shape == wanted.weight.shape == (16, 24)
+    assert wanted.sides.shape == (16, 24, 4)
+    assert [tuple(cell) for cell in np.argwhere(wanted.heat == 1)] == [(8, 12), (10, 3)]  # middles (48, 32), (13, 40)
+    assert wanted.digits[8, 12] == 7 and wanted.digits[10, 3] == 3
+    assert wanted.weight[8, 12] == wanted.weight[10, 3] == 1
+    assert wanted.sides[8, 12].tolist() == [10, 14, 6, 10]  # of the cell's middle, (50, 34)
+    assert wanted.sides[10, 3].tolist() == [6, 12, 4, 8]
+    assert 0 < wanted.heat[8, 11] < 1 and wanted.heat[0, 20] == 0 and wanted.weight[0, 20] == 0
+
+
+def test_a_cell_belongs_to_the_digit_whose_middle_is_nearest() -> None:
+    wanted = targets(blank_page((20, 20, 16, 24), (36, 20, 16, 24), digits=(1, 2)))
+    row = wanted.digits[8][wanted.weight[8] > 0]
+    assert row.tolist() == sorted(row.tolist()) and set(row.tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("side", "kind"),
+    [(6, "nothing"), (10, "either"), (12, "wanted"), (44, "wanted"), (50, "either"), (62, "nothing")],
+)
+def test_digits_of_a_size_for_another_scale_are_left_to_it(side: float, kind: str) -> None:
+    wanted = targets(blank_page((10, 1, 0.6 * side, side), digits=(4,)))
+    assert (wanted.heat == 1).any() == (kind == "wanted") == (wanted.weight > 0).any()
+    assert (wanted.heat < 0).any() == (kind == "either")
+
+
+def test_a_middle_at_the_very_end_of_the_page_has_a_cell() -> None:
+    assert targets(blank_page((80, 52, 32, 24), digits=(4,))).heat[-1, -1] == 1
+
+
+def answers_for(wanted: Targets) -> NDArray[np.float32]:
+    """Answers that could not be better: (h, w, 15)."""
+    answers = np.zeros((*wanted.heat.shape, network.OUTPUTS), np.float32)
+    answers[..., 0] = np.where(wanted.heat > 0.999, 12, -12)
+    answers[..., 1:11] = 12 * np.eye(10, dtype=np.float32)[wanted.digits]
+    answers[..., 11:] = np.log(np.maximum(wanted.sides, 0.5))
+    return answers
+
+
+def test_the_loss_is_least_for_right_answers() -> None:
+    wanted = targets(blank_page((40, 20, 16, 24), (8, 30, 10, 20), (60, 8, 6, 10), digits=(7, 3, 5)))
+    right = answers_for(wanted)
+
+    def cost(change: Callable[[NDArray[np.float32]], None]) -> float:
+        answers = right.copy()
+        change(answers)
+        return float(loss(answers[None], *(part[None] for part in wanted)))
+
+    def swap(answers: NDArray[np.float32]) -> None:
+        answers[..., [1 + 7, 1 + 4]] = answers[..., [1 + 4, 1 + 7]]
+
+    least = cost(lambda answers: None)
+    assert np.isfinite(least)
+    assert cost(swap) > least + 0.5
+    assert cost(lambda answers: answers[8, 12].__setitem__(0, -6)) > least + 0.5, "a middle that is not found"
+    assert cost(lambda answers: answers[3, 3].__setitem__(0, 6)) > least + 0.5, "a middle where nothing is"
+    for side in range(11, 15):
+        for factor in (0.5, 2.0):
+            assert cost(lambda a, s=side, f=factor: np.add(a[..., s], np.log(f), out=a[..., s])) > least + 0.05
+    either = np.argwhere(wanted.heat < 0)
+    assert len(either) and cost(lambda answers: answers[tuple(either[0])].__setitem__(0, 9)) == pytest.approx(least)
+
+
+def test_the_loss_of_a_page_without_digits_is_that_of_false_finds() -> None:
+    wanted = targets(blank_page())
+    nothing, something = answers_for(wanted), answers_for(wanted)
+    something[5, 5, 0] = 5
+    quiet, loud = (float(loss(a[None], *(part[None] for part in wanted))) for a in (nothing, something))
+    assert 0 <= quiet < 1e-3 < loud
+
+
+# ---- the network, in Keras and in ONNX
+
+
+def shaken(model: Any, seed: int) -> Any:
+    """The model with weights and batch statistics as a training may leave them."""
+    rng = np.random.default_rng(seed)
+    model.set_weights(
+        [
+            rng.uniform(0.5, 1.5, weight.shape) if weight.ndim == 1 else weight + rng.normal(0, 0.02, weight.shape)
+            for weight in model.get_weights()
+        ]
+    )
+    return model
+
+
+def onnx_of(write: Callable[[graph.OnnxLayers, str], str], model: Any) -> onnxruntime.InferenceSession:
+    """A network's layout written as ONNX, on its own."""
+    ops = Ops()
+    answers = write(graph.OnnxLayers(ops, graph.weights_of(model)), "input")
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        ops.nodes, "g", [value("input", TensorProto.FLOAT, None)], [value(answers, TensorProto.FLOAT, None)]
+    )
+    made = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    return onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return shaken(network.build(), 1)
+
+
+def assert_close(first: NDArray[np.float32], second: NDArray[np.float32]) -> None:
+    """Equal up to 1e-4 of the values' size."""
+    assert first.shape == second.shape
+    assert np.abs(first - second).max() <= 1e-4 * max(1.0, float(np.abs(second).max()))
+
+
+def test_keras_and_onnx_hold_the_same_network_for_pages(model: Any) -> None:
+    session = onnx_of(network.layout, model)
+    rng = np.random.default_rng(2)
+    for height, width in ((16, 16), (32, 48), (64, 64), (160, 96), (48, 320)):
+        pixels = rng.integers(0, 256, (1, height, width, 3)).astype(np.float32)
+        (answers,) = session.run(None, {"input": pixels.transpose(0, 3, 1, 2)})
+        expected = np.asarray(model(pixels, training=False))
+        assert expected.shape == (1, height // network.STRIDE, width // network.STRIDE, network.OUTPUTS)
+        assert_close(answers.transpose(0, 2, 3, 1), expected)
+
+
+def test_keras_and_onnx_take_the_same_closer_look() -> None:
+    closer = shaken(refinement.build(), 3)
+    session = onnx_of(refinement.layout, closer)
+    crops = np.random.default_rng(4).integers(0, 256, (7, 32, 32, 3)).astype(np.float32)
+    crops[0] = 128  # nothing to see
+    (answers,) = session.run(None, {"input": crops.transpose(0, 3, 1, 2)})
+    assert_close(answers, np.asarray(closer(crops, training=False)))
+
+
+def test_the_graph_uses_only_standard_operators_and_documented_names(model: Any) -> None:
+    weights = graph.weights_of(model)
+    built = graph.build(weights, graph.weights_of(refinement.build()), Calibration(), {"greeting": "hello"})
+    assert {entry.domain for entry in built.opset_import} == {""}
+    assert [value.name for value in built.graph.input] == ["pixels"]
+    assert [value.name for value in built.graph.output] == ["boxes", "scores", "probabilities"]
+    assert {entry.key: entry.value for entry in built.metadata_props} == {"greeting": "hello"}
+
+
+# ---- the file that is used
+
+
+@pytest.fixture(scope="module")
+def finder() -> Finder:
+    return Finder(PAGES, threads=1)
+
+
+def numbers() -> NDArray[np.uint8]:
+    """Four digits side by side on gray paper, 90 x 230."""
+    sheet = np.full((90, 230), 220, np.uint8)
+    for index, digit in enumerate((3, 8, 2, 5)):
+        drawn = picture(digit, size=(60, 50), height=36, paper=220, pen=40)
+        sheet[15:75, 10 + 52 * index : 60 + 52 * index] = drawn
+    return sheet
+
+
+def assert_sound(finder: Finder, pixels: NDArray[np.uint8]) -> int:
+    """What is found lies in the picture and is well formed; returns how much it is."""
+    found = finder.find(pixels)
+    height, width = pixels.shape[:2]
+    count = len(found.boxes)
+    assert found.boxes.shape == (count, 4) and found.scores.shape == (count,)
+    assert found.probabilities.shape == (count, 10)
+    assert all(part.dtype == np.float32 and np.isfinite(part).all() for part in vars(found).values())
+    x, y, wide, tall = found.boxes.T
+    assert (x >= 0).all() and (y >= 0).all() and (wide >= 0).all() and (tall >= 0).all()
+    assert (x + wide <= width + 1e-3).all() and (y + tall <= height + 1e-3).all()
+    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+    assert (np.diff(found.scores) <= 0).all(), "surest first"
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-4)
+    return count
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 4), (40, 60), (3, 5000), (5000, 3, 3), (100, 100, 3), (7, 11, 4)])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_on_empty_paper_of_any_size_there_is_nothing(finder: Finder, shape: tuple[int, ...], level: int) -> None:
+    assert assert_sound(finder, np.full(shape, level, np.uint8)) == 0
+
+
+def test_any_pixels_give_boxes_in_the_picture(finder: Finder) -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((1, 2), (5, 400, 3), (61, 47), (128, 200, 4), (33, 33, 1), (300, 20, 3)):
+        assert_sound(finder, rng.integers(0, 256, shape).astype(np.uint8))
+
+
+def test_channels_and_polarity_do_not_matter(finder: Finder) -> None:
+    gray = numbers()
+    rgb = np.repeat(gray[..., None], 3, axis=2)
+    opaque = np.dstack([rgb, np.full_like(gray, 255)])
+    assert assert_sound(finder, gray) == 4
+    first = finder.find(gray)
+    for other in (gray[..., None], rgb, opaque, np.asfortranarray(rgb), 255 - gray):
+        found = finder.find(other)
+        np.testing.assert_allclose(found.boxes, first.boxes, atol=0.1)
+        np.testing.assert_allclose(found.probabilities, first.probabilities, atol=1e-3)
+
+
+def test_boxes_are_where_digits_are_at_any_scale(finder: Finder) -> None:
+    gray = numbers()
+    for scale in (1, 2, 5, 12):
+        found = finder.find(np.kron(gray, np.ones((scale, scale), np.uint8)))
+        assert len(found.boxes) == 4
+        for index, (x, y, width, height) in enumerate(sorted((found.boxes / scale).tolist())):
+            columns = np.flatnonzero((gray[:, 10 + 52 * index : 60 + 52 * index] < 130).any(0)) + 10 + 52 * index
+            rows = np.flatnonzero((gray[:, 10 + 52 * index : 60 + 52 * index] < 130).any(1))
+            inside = min(x + width, columns[-1] + 1) - max(x, columns[0])
+            down = min(y + height, rows[-1] + 1) - max(y, rows[0])
+            both = width * height + (np.ptp(columns) + 1) * (np.ptp(rows) + 1) - inside * down
+            assert inside * down > 0.6 * both
+
+
+def test_plain_onnx_runtime_finds_the_same(finder: Finder) -> None:
+    """Any program that can run ONNX gets from the file what Python gets."""
+    session = onnxruntime.InferenceSession(str(PAGES), providers=["CPUExecutionProvider"])
+    boxes, sure, probabilities = session.run(None, {"pixels": numbers()[..., None]})
+    found = finder.find(numbers())
+    np.testing.assert_allclose(found.boxes, boxes, atol=1e-3)
+    np.testing.assert_allclose(found.scores, sure, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-5)
+
+
+def test_the_file_says_how_it_was_made(finder: Finder) -> None:
+    card = json.loads(finder.metadata[KEY])
+    assert card["format"] == "inkdigits-pages/1"
+    assert {"seed", "steps", "data", "calibration", "packages", "hardware", "created"} <= set(card)
+
+
+def test_files_that_find_no_digits_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "damaged.onnx").write_bytes(PAGES.read_bytes()[:1000])
+    for path, message in (
+        (WEIGHTS / "default" / "model.onnx", "finds the digits of a page"),
+        (tmp_path / "damaged.onnx", "cannot be opened"),
+        (tmp_path / "missing.onnx", "cannot be opened"),
+    ):
+        with pytest.raises(BundleError, match=message):
+            Finder(path)
+
+
+# ---- calibration
+
+
+def test_the_logistic_regression_finds_known_weights() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 2, (20_000, 2))
+    p = 1 / (1 + np.exp(-(0.7 * x[:, 0] + 1.8 * x[:, 1] - 0.5)))
+    found = calibration._logistic(x, (rng.random(len(p)) < p).astype(float))
+    assert found == pytest.approx([0.7, 1.8, -0.5], abs=0.1)
+
+
+def test_the_logistic_regression_stays_finite_where_all_is_alike() -> None:
+    for y in (np.zeros(50), np.ones(50)):
+        assert np.isfinite(calibration._logistic(np.random.default_rng(0).normal(0, 1, (50, 2)), y)).all()
+
+
+def made_up(count: int, sharpness: float, seed: int) -> tuple[Finds, NDArray[np.float32]]:
+    """Finds whose first network knows nothing of digits, and a second one that is right as often as it says."""
+    rng = np.random.default_rng(seed)
+    closer = rng.normal(0, 2, (count, 10))
+    chances = scores.softmax(closer).astype(np.float64)
+    digits = (chances.cumsum(axis=1) < rng.random((count, 1))).sum(axis=1).clip(0, 9)
+    energy = np.log(np.exp(sharpness * closer).sum(axis=1))
+    here = rng.random(count) < 1 / (1 + np.exp(-(energy - energy.mean())))
+    labels = np.where(here, digits, scores.OTHER)
+    labels[: count // 10] = -1
+    answers = rng.normal(0, 1, (count, 11)).astype(np.float32)
+    return Finds(answers, np.zeros((count, 32, 32, 3), np.uint8), labels), (sharpness * closer).astype(np.float32)
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 2.5])
+def test_calibration_trusts_the_network_that_knows_and_undoes_its_sharpness(sharpness: float) -> None:
+    found = fitted(*made_up(6000, sharpness, 0))
+    assert found.share >= 0.9 and found.temperature == pytest.approx(sharpness, rel=0.15)
+    assert abs(found.first) < 0.15 and found.second == pytest.approx(1, abs=0.2)
+
+
+def test_without_any_digit_found_nothing_is_changed() -> None:
+    finds, closer = made_up(50, 1.0, 0)
+    nothing = Finds(finds.answers, finds.crops, np.full(50, scores.OTHER))
+    assert fitted(nothing, closer) == Calibration()
+
+
+@pytest.mark.parametrize(
+    ("box", "label"),
+    [((40, 20, 16, 24), 7), ((43, 22, 16, 24), 7), ((46, 24, 16, 24), -1), ((54, 30, 16, 24), 10), ((0, 0, 9, 9), 10)],
+)
+def test_what_was_found_is_named_after_what_it_covers(box: tuple[float, ...], label: int) -> None:
+    corners = np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]], np.float32)
+    assert calibration._label(corners, blank_page((40, 20, 16, 24), digits=(7,))) == label
+    assert calibration._label(corners, blank_page()) == scores.OTHER
+
+
+# ---- training
+
+
+@pytest.fixture(scope="module")
+def digits(data_cache: Path) -> Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(data_cache))
+        return load_dataset("mnist", "train").subset(np.arange(500))
+
+
+def test_a_batch_follows_from_seed_and_step(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "BATCH", 3)
+    first, again, later, other = (
+        training.batch(digits.images, digits.labels, seed, step) for seed, step in ((1, 5), (1, 5), (1, 6), (2, 5))
+    )
+    assert first[0].shape == (3, training.HEIGHT, training.WIDTH, 3)
+    assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], later[0]) and not np.array_equal(first[0], other[0])
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> list[list[NDArray[np.float32]]]:
+    """Trainings of two small pages a step in this process; the list takes the weights that each comes to."""
+    weights: list[list[NDArray[np.float32]]] = []
+
+    def batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:
+        return (training.batch(data.images, data.labels, seed, step) for step in range(first, steps))
+
+    def refined(model: Any, path: Path, *_: object, **__: object) -> None:
+        weights.append([np.array(weight) for weight in model.get_weights()])
+        path.write_bytes(b"made")
+
+    for name, value in {"BATCH": 2, "HEIGHT": 64, "WIDTH": 96, "EVERY": 1, "_batches": batches}.items():
+        monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(training, "refined", refined)
+    return weights
+
+
+def test_stopped_and_resumed_ends_with_the_same_weights(
+    mnist: Path, tmp_path: Path, small: list[list[NDArray[np.float32]]]
+) -> None:
+    training.train_pages(tmp_path / "whole", steps=2, seed=4)
+    with pytest.raises(KeyboardInterrupt):
+        training.train_pages(tmp_path / "half", steps=2, seed=4, told=stopped_in(tmp_path / "half"))
+    training.train_pages(tmp_path / "half", steps=2, seed=4, resume=True)
+    assert len(small) == 2
+    for one, other in zip(*small, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sorted(path.name for path in (tmp_path / "half").iterdir()) == [".lock", training.FILE]
+
+
+def stopped_in(folder: Path) -> training.Told:
+    """Stops a training once something of it is safe."""
+
+    def told(*_: object) -> None:
+        if (folder / training.CHECKPOINT).exists():
+            raise KeyboardInterrupt
+
+    return told
+
+
+class Idle:
+    """In place of what learns."""
+
+    loss = 1.0
+
+    def __init__(self, seed: int, steps: int) -> None:
+        self.average = network.build()
+
+    def learn(self, step: int, batch: object) -> float:
+        return self.loss
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def restore(self, state: object) -> None:
+        pass
+
+
+def test_an_unfinished_training_goes_on_only_as_it_began(
+    mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_Learner", Idle)
+    with pytest.raises(KeyboardInterrupt):
+        training.train_pages(tmp_path, steps=3, pages=9, told=stopped_in(tmp_path))
+    with pytest.raises(RecipeError, match="--resume"):
+        training.train_pages(tmp_path, steps=3, pages=9)
+    for other, changed in (("seed", {"seed": 5}), ("steps", {"steps": 4}), ("pages", {"pages": 8})):
+        with pytest.raises(RecipeError, match=f"same.*{other}"):
+            training.train_pages(tmp_path, **{"steps": 3, "pages": 9, **changed}, resume=True)
+    assert not small
+    told: list[tuple[object, ...]] = []
+    training.train_pages(tmp_path, steps=3, pages=9, resume=True, told=lambda *now: told.append(now))
+    assert [now[1:] for now in told] == [(2, 3), (3, 3)] and len(small) == 1
+
+
+def test_folders_with_work_in_them_are_left_alone(
+    mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_Learner", Idle)
+    (tmp_path / training.FILE).write_bytes(b"mine")
+    with pytest.raises(RecipeError, match="already"):
+        training.train_pages(tmp_path, steps=1)
+    assert (tmp_path / training.FILE).read_bytes() == b"mine" and not small
+    with pytest.raises(RecipeError, match="no"):
+        training.train_pages(tmp_path / "none", steps=1, resume=True)
+
+
+def test_a_lost_loss_is_an_error(
+    mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Idle, "loss", float("nan"))
+    monkeypatch.setattr(training, "_Learner", Idle)
+    with pytest.raises(DivergenceError, match="finite"):
+        training.train_pages(tmp_path, steps=1)
+    assert not small
+
+
+def test_batches_come_from_other_processes_as_from_this_one(digits: Dataset) -> None:
+    few = digits.subset(np.arange(200))
+    for workers in (1, 2):
+        given = list(training._batches(few, 6, 1, 4, workers))
+        assert len(given) == 3
+        for step, batch in enumerate(given, 1):
+            expected = training.batch(few.images, few.labels, 6, step)
+            assert all(np.array_equal(one, other) for one, other in zip(batch, expected, strict=True))
+
+
+def test_a_process_that_died_is_an_error_and_no_endless_wait() -> None:
+    class Silent:
+        def get(self, timeout: float) -> object:
+            raise queue.Empty
+
+    class Dead:
+        def is_alive(self) -> bool:
+            return False
+
+    with pytest.raises(InkdigitsError, match="died"):
+        training._received(Silent(), Dead())
+
+
+def test_it_learns(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same batch again and again: its loss falls a good deal."""
+    for name, value in {"BATCH": 2, "HEIGHT": 64, "WIDTH": 96}.items():
+        monkeypatch.setattr(training, name, value)
+    learner = training._Learner(0, 100)
+    batch = next(
+        batch
+        for batch in (training.batch(digits.images, digits.labels, 0, step) for step in range(100))
+        if (batch[1] == 1).sum() >= 4
+    )
+    losses = [learner.learn(10, batch) for _ in range(30)]
+    assert np.mean(losses[-3:]) < 0.6 * np.mean(losses[:3])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_found_on_pages_is_the_same_with_any_number_of_workers(
+    model: Any, digits: Dataset, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(graph, "SCORE", 0.01)
+    monkeypatch.setattr(refining, "_PART", 2)
+    weights = graph.weights_of(model)
+    found = refining.collected(weights, digits, 4, seed=3, workers=workers)
+    count = len(found.labels)
+    assert 0 < count <= 4 * refining.PER_PAGE
+    assert found.answers.shape == (count, 11) and found.crops.shape == (count, 32, 32, 3)
+    assert found.crops.dtype == np.uint8 and set(found.labels.tolist()) <= set(range(-1, 11))
+    refining._begin(graph.build(weights).SerializeToString(), digits.images, digits.labels)
+    again = refining._part((3, 0, 4))
+    assert np.array_equal(found.labels, again.labels) and np.array_equal(found.crops, again.crops)
+    np.testing.assert_allclose(found.answers, again.answers, rtol=1e-5)
+
+
+def test_a_closer_look_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crops whose ink lies where their label says are told apart by what was learned from them."""
+    monkeypatch.setattr(refining, "BATCH", 50)
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(11), 50)
+    crops = np.full((550, 32, 32, 3), 220, np.uint8)
+    for crop, label in zip(crops, labels, strict=True):
+        top, left = 3 + 10 * (label // 4), 2 + 8 * (label % 4)
+        crop[top : top + 6, left : left + 4] = rng.integers(0, 60)
+    crops[labels == 10] = rng.integers(180, 255, (50, 32, 32, 3))
+    labels[:50] = -1  # what is hard to say is not learned
+    finds = Finds(np.zeros((550, 11), np.float32), crops, labels)
+    said = refining.logits(refining.trained(finds, 8, seed=1), crops)
+    assert said.shape == (550, 10)
+    sure = np.pad(said, ((0, 0), (0, 1))).argmax(axis=1)
+    assert (sure == labels)[labels >= 0].mean() > 0.7
+
+
+# ---- the command
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "inkdigits", "train-pages", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=280, check=False)
+
+
+def test_the_command_trains_and_tells_how_it_went(mnist: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pages"
+    done = command("--out", out, "--steps", 1, "--pages", 2, "--seed", 3, "--workers", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["file"] == str(out / "pages.onnx") and told["bytes"] == (out / "pages.onnx").stat().st_size
+    assert (told["steps"], told["seed"]) == (1, 3)
+    assert "1 of 1" in done.stderr
+    assert json.loads(Finder(out / "pages.onnx").metadata[KEY])["seed"] == 3
+    assert_sound(Finder(out / "pages.onnx"), numbers())
+
+
+def test_the_command_refuses_what_cannot_be(mnist: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from inkdigits.cli import app
+
+    for arguments in (["--steps", "0"], ["--seed", "-1"], ["--workers", "0"], ["--pages", "0"], ["--stepps", "3"]):
+        assert CliRunner().invoke(app, ["train-pages", *arguments]).exit_code == 2
+    result = CliRunner().invoke(app, ["train-pages", "--out", str(tmp_path / "x"), "--resume"])
+    assert isinstance(result.exception, InkdigitsError)

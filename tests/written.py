@@ -1,0 +1,43 @@
+"""Pictures of whole numbers in lines, drawn by us: easy ones, for tests of what is done with a reading."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pictures import STROKES, ink
+
+
+def written(*lines: str, height: int = 48) -> NDArray[np.uint8]:
+    """Lines of numbers, dark on light, (H, W); a space between numbers is as wide as a digit is tall."""
+    gap = np.zeros((1, height), np.float32)
+    drawn = [[gap if char == " " else ink(int(char), height) for char in line] for line in lines]
+    widest = max(sum(glyph.shape[1] for glyph in line) for line in drawn)
+    page = np.zeros((60 + 2 * height * len(lines), 60 + widest), np.float32)
+    for row, line in enumerate(drawn):
+        top, left = 30 + 2 * height * row, 30
+        for glyph in line:
+            page[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
+            left += glyph.shape[1]
+    return np.asarray(np.rint(235 - 195 * page), np.uint8)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """An array as a file."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def pen(number: str, height: float = 0.4) -> list[NDArray[np.float64]]:
+    """The strokes that write a number across the middle of a sheet, as points (x, y) in the unit square."""
+    width = 0.75 * height
+    left = 0.5 - (width * len(number) - 0.15 * height) / 2
+    return [
+        np.array([[left + width * place + 0.7 * height * x, 0.5 + height * (y - 0.5)] for x, y in stroke])
+        for place, digit in enumerate(number)
+        for stroke in STROKES[int(digit)]
+    ]
