@@ -25,13 +25,17 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 import inkdigits
 from browser import serving
+from inkdigits import calibration
 from inkdigits.errors import BundleError
+from inkdigits.recognizer import SEVERAL_REASON
 from inkdigits.web import problems, schemas
 from inkdigits.web.headers import HEADERS
 from inkdigits.web.server import PAGE, create_app
 from inkdigits.web.uploads import Limits
+from written import png, written
 
 SEVEN = (PAGE / "seven.png").read_bytes()
+NUMBERS = png(written("42 75", "360"))
 PATHS = ("/v1/classify", "/v1/read")
 
 
@@ -56,12 +60,6 @@ class Slow:
         with self.lock:
             self.now -= 1
         return self._real.classify(images)
-
-
-def png(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def refused(answer: httpx.Response, kind: problems.Kind) -> dict[str, Any]:
@@ -97,16 +95,39 @@ def test_form_and_bytes_give_the_answer_of_python(client: httpx.Client, recogniz
     assert "7" in json.dumps(expected)
 
 
-def test_same_json_as_the_command_line(client: httpx.Client, recognizer: Any, monkeypatch: Any, capsys: Any) -> None:
+@pytest.mark.parametrize("picture", [SEVEN, NUMBERS], ids=["a digit", "lines of numbers"])
+def test_same_json_as_the_command_line(
+    client: httpx.Client, recognizer: Any, monkeypatch: Any, capsys: Any, picture: bytes
+) -> None:
     from inkdigits.cli import app
 
-    Path("seven.png").write_bytes(SEVEN)
+    Path("picture.png").write_bytes(picture)
     monkeypatch.setattr("inkdigits.recognizer.load", lambda *_args, **_options: recognizer)
     monkeypatch.setattr(inkdigits, "load", lambda *_args, **_options: recognizer, raising=False)
-    app(["read", "--json", "seven.png"], standalone_mode=False)
+    app(["read", "--json", "picture.png"], standalone_mode=False)
     printed = json.loads(capsys.readouterr().out)
-    answered = client.post("/v1/read", content=SEVEN).json()
+    answered = client.post("/v1/read", content=picture).json()
     assert {name: printed[name] for name in answered} == answered
+
+
+def test_lines_of_numbers_are_read_as_in_python_each_digit_with_its_place(
+    client: httpx.Client, recognizer: Any
+) -> None:
+    answered = client.post("/v1/read", content=NUMBERS).json()
+    assert answered == json.loads(json.dumps(recognizer.read(NUMBERS).to_dict()))
+    assert answered["text"] == "42 75\n360" and answered["reason"] is None
+    assert [[number["text"] for number in line["numbers"]] for line in answered["lines"]] == [["42", "75"], ["360"]]
+    for line in answered["lines"]:
+        for number in line["numbers"]:
+            assert "".join(str(digit["digit"]) for digit in number["digits"]) == number["text"]
+            for x, y, width, height in (digit["box"] for digit in number["digits"]):
+                assert 0 <= x < x + width <= answered["width"] and 0 <= y < y + height <= answered["height"]
+
+
+def test_what_is_no_single_digit_is_answered_as_in_python(client: httpx.Client, recognizer: Any) -> None:
+    answer = client.post("/v1/classify", content=NUMBERS).json()
+    assert answer == json.loads(json.dumps(recognizer.classify(NUMBERS)[0].to_dict()))
+    assert answer["rejected"] is (answer["reason"] is not None)
 
 
 def test_blank_picture_is_answered_with_a_reason(client: httpx.Client) -> None:
@@ -277,10 +298,17 @@ def test_a_failure_inside_is_a_problem_without_its_secrets(recognizer: Any, caps
 
 def test_inference_is_bounded_and_leaves_the_service_answering(recognizer: Any) -> None:
     slow = Slow(recognizer)
-    limits = Limits(workers=2, waiting=5)
-    with serving(create_app(slow, limits=limits)) as address, ThreadPoolExecutor(5) as threads:  # type: ignore[arg-type]
+    app = create_app(slow, limits=Limits(workers=2, waiting=5))  # type: ignore[arg-type]
+    arrived = 0
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal arrived
+        arrived += scope["type"] == "http"
+        await app(scope, receive, send)
+
+    with serving(counted) as address, ThreadPoolExecutor(5) as threads:
         asked = [threads.submit(httpx.post, f"{address}/v1/classify", content=SEVEN, timeout=30) for _ in range(5)]
-        wait_for(lambda: slow.now == 2)
+        wait_for(lambda: slow.now == 2 and arrived == 5)  # before the next, which must find no room
         assert httpx.get(f"{address}/healthz").status_code == 200
         wait_for(lambda: httpx.post(f"{address}/v1/classify", content=SEVEN, timeout=0.5).status_code == 503)
         refusal = httpx.post(f"{address}/v1/classify", content=SEVEN)
@@ -383,7 +411,17 @@ def test_problem_types_are_explained_where_they_point(client: httpx.Client) -> N
 
 def test_answers_fit_their_schemas_exactly(client: httpx.Client) -> None:
     schemas.Prediction.model_validate_json(client.post("/v1/classify", content=SEVEN).content, strict=True)
-    schemas.Reading.model_validate_json(client.post("/v1/read", content=SEVEN).content, strict=True)
+    for picture in (SEVEN, NUMBERS, png(np.full((60, 80), 255, np.uint8))):
+        schemas.Reading.model_validate_json(client.post("/v1/read", content=picture).content, strict=True)
+
+
+def test_the_reasons_that_are_described_are_those_that_are_given(client: httpx.Client) -> None:
+    described = client.get("/openapi.json").json()["components"]["schemas"]
+    given = [calibration.NO_DIGIT_REASON, calibration.BLANK_REASON, SEVERAL_REASON]
+    for name, reasons in (("Prediction", given), ("Reading", given[:2])):
+        field = described[name]["properties"]["reason"]
+        assert set(reasons) <= set(field["examples"])
+        assert all(f"`{reason}`" in field["description"] for reason in reasons)
 
 
 load_all_checks()

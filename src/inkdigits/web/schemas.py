@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from inkdigits.calibration import BLANK_REASON, NO_DIGIT_REASON
+from inkdigits.recognizer import SEVERAL_REASON
+
 DigitValue = Annotated[int, Field(ge=0, le=9)]
 Level = Annotated[int, Field(ge=0, le=255)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -19,11 +22,20 @@ class _Answer(BaseModel):
 class Prediction(_Answer):
     """One digit."""
 
-    digit: DigitValue = Field(description="The most likely digit.", examples=[7])
-    confidence: Probability = Field(description="The calibrated probability that `digit` is right.", examples=[0.9987])
-    probabilities: list[Probability] = Field(min_length=10, max_length=10, description="Of the digits 0 to 9.")
+    digit: DigitValue = Field(description="The most likely digit, even where the picture shows none.", examples=[7])
+    confidence: Probability = Field(
+        description="The calibrated probability that the picture shows a digit and that it is `digit`.",
+        examples=[0.9987],
+    )
+    probabilities: list[Probability] = Field(
+        min_length=10, max_length=10, description="Of the digits 0 to 9, if it is one; they sum to 1."
+    )
     rejected: bool = Field(description="True when the answer should not be trusted; `reason` says why.")
-    reason: str | None = Field(description="Why the answer is rejected, in words.", examples=[None])
+    reason: str | None = Field(
+        description=f"Why the answer is rejected, in words: `{NO_DIGIT_REASON}`, `{BLANK_REASON}`, "
+        f"`{SEVERAL_REASON}`, or what it is unsure of.",
+        examples=[None, NO_DIGIT_REASON, BLANK_REASON, SEVERAL_REASON, "unsure between 4 and 9"],
+    )
     candidates: list[DigitValue] = Field(description="The digits it may be, most likely first.", examples=[[7]])
     seen: list[Annotated[list[Level], Field(min_length=28, max_length=28)]] = Field(
         min_length=28,
@@ -36,8 +48,10 @@ class Prediction(_Answer):
 class Digit(_Answer):
     """One digit of a picture."""
 
-    digit: DigitValue
-    confidence: Probability = Field(description="The calibrated probability that `digit` is right.")
+    digit: DigitValue = Field(description="The most likely digit.")
+    confidence: Probability = Field(
+        description="The calibrated probability that a digit is here and that it is `digit`."
+    )
     box: Box
     rejected: bool = Field(description="True when the answer should not be trusted.")
 
@@ -60,11 +74,17 @@ class Line(_Answer):
 class Reading(_Answer):
     """Everything read from one picture. Boxes are in pixels of the upright picture."""
 
-    text: str = Field(description="Numbers joined by a space, lines by a newline; empty when nothing was found.")
+    text: str = Field(
+        description="Numbers joined by a space, lines by a newline; empty when nothing was found.",
+        examples=["12 345\n678"],
+    )
     lines: list[Line] = Field(description="From top to bottom.")
     width: int = Field(description="Of the upright picture, in pixels.")
     height: int = Field(description="Of the upright picture, in pixels.")
-    reason: str | None = Field(description="Why there is no text, or why not to trust it.")
+    reason: str | None = Field(
+        description=f"Why there is no text, or why not to trust it: `{NO_DIGIT_REASON}`, `{BLANK_REASON}`, ...",
+        examples=[None, NO_DIGIT_REASON, BLANK_REASON],
+    )
 
 
 class Health(_Answer):
@@ -81,7 +101,7 @@ class Model(_Answer):
     name: str
     architecture: str = Field(description="The family of networks it belongs to.")
     parameters: int = Field(description="How many numbers the network holds.")
-    reject_threshold: Probability = Field(description="Answers with less confidence are rejected.")
+    reject_threshold: Probability = Field(description="Pictures of one digit with less confidence are rejected.")
     sha256: str | None = Field(description="Of the ONNX file.")
 
 
@@ -110,7 +130,7 @@ class Problem(BaseModel):
 
 
 TAGS = [
-    {"name": "recognize", "description": "Send a picture, get digits."},
+    {"name": "recognize", "description": "Send a picture, get a digit, or all numbers on it."},
     {"name": "service", "description": "What is running here."},
 ]
 DESCRIPTION = """Reads handwritten digits. Everything happens on this machine: no picture is stored or sent on."""

@@ -101,12 +101,12 @@ def _recognizing(app: FastAPI, recognizer: Recognizer, limits: Limits) -> None:
 
     @app.post("/v1/classify", summary="Recognize one digit", **shared("/v1/classify", schemas.Prediction))
     async def classify(request: Request) -> Response:
-        """The picture shows one digit. A picture without ink is answered too: `rejected`, with the reason."""
+        """The picture shows one digit. What does not look like one is answered too: `rejected`, with the reason."""
         return await desk.answer(request, lambda pixels: recognizer.classify(pixels)[0].to_dict())
 
     @app.post("/v1/read", summary="Read a whole picture", **shared("/v1/read", schemas.Reading))
     async def read(request: Request) -> Response:
-        """The picture shows writing; every digit comes with its place."""
+        """The picture shows one digit, a number or a page: its lines of numbers, every digit with its place."""
         return await desk.answer(request, lambda pixels: recognizer.read(pixels).to_dict())
 
 

@@ -1,5 +1,6 @@
 // Wires the page together: the sheet asks the reader, the reader tells the result.
 
+import { Marks, certainty } from "./marks.js";
 import { Reader } from "./reader.js";
 import { Result } from "./result.js";
 import { SAMPLES, strokesOf } from "./samples.js";
@@ -7,9 +8,11 @@ import { Sheet } from "./sheet.js";
 
 const $ = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const SHOWN = 2048; // longest side of a picture on the sheet, in pixels; what is sent is the file as it came
 const sheet = new Sheet($("canvas"));
-const reader = new Reader("v1/classify");
+const reader = new Reader();
 const result = new Result();
+const marks = new Marks($("canvas"), $("marks"), $("tip"));
 let limits = null; // what the service accepts; known once it has answered
 
 sheet.addEventListener("change", ({ detail: { settled } }) => {
@@ -20,6 +23,8 @@ sheet.addEventListener("change", ({ detail: { settled } }) => {
   const unseen = sheet.picture && !sheet.picture.bitmap;
   $("file-name").hidden = !unseen;
   if (unseen) $("file-name").textContent = sheet.picture.file.name || "A picture";
+  if (sheet.empty) marks.clear();
+  else marks.keep(sheet.picture);
   if (sheet.empty) {
     reader.cancel();
     result.empty();
@@ -27,14 +32,25 @@ sheet.addEventListener("change", ({ detail: { settled } }) => {
     reader.cancel();
     result.problem({ title: "The picture is too large", detail: `At most ${megabytes(limits.max_bytes)} can be sent.` });
   } else {
-    result.looking();
+    result.looking(Boolean(sheet.picture));
     reader.ask(() => sheet.blob(), settled);
   }
   result.busy(reader.busy);
 });
 const tell = {
-  answer: ({ prediction }) => result.prediction(prediction),
-  problem: ({ problem }) => result.problem(problem),
+  answer: ({ reading, prediction }) => {
+    if (prediction) {
+      marks.clear();
+      result.prediction(prediction, Boolean(sheet.picture));
+    } else {
+      marks.show(reading, sheet.picture);
+      result.reading(reading);
+    }
+  },
+  problem: ({ problem }) => {
+    marks.clear();
+    result.problem(problem);
+  },
   offline: () => result.offline(),
 };
 for (const [type, show] of Object.entries(tell)) {
@@ -43,6 +59,17 @@ for (const [type, show] of Object.entries(tell)) {
     result.busy(reader.busy);
   });
 }
+
+// One digit of several: what it looks like from near, and how sure it is
+
+marks.addEventListener("choose", ({ detail: { digit, x, y, width, height } }) => {
+  const side = 1.4 * Math.max(width, height);
+  sheet.cut($("near"), { x: x + width / 2 - side / 2, y: y + height / 2 - side / 2, side });
+  $("near-words").textContent = `${digit.digit}: ${certainty(digit)}`;
+});
+sheet.addEventListener("tap", (event) => {
+  if (marks.tap(event.detail)) event.preventDefault();
+});
 
 // Tools
 
@@ -53,8 +80,16 @@ const actions = {
   choose: () => $("file").click(),
   show: () => sheet.write(strokesOf(SAMPLES[next()]), still.matches),
   again: () => reader.again(),
+  copy: () => copy(),
 };
 for (const [name, act] of Object.entries(actions)) $(name).addEventListener("click", act);
+
+async function copy() {
+  const done = navigator.clipboard?.writeText($("text").value).then(() => true, () => false);
+  const copied = (await done) || ($("text").select(), document.execCommand("copy")); // as on plain http elsewhere
+  $("copy").textContent = copied ? "Copied" : "Select it";
+  setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
+}
 
 let digits = [];
 function next() {
@@ -104,8 +139,18 @@ addEventListener("drop", (event) => {
 async function take(file) {
   if (!file) return;
   // A format that only the service can read is sent all the same.
-  const bitmap = await createImageBitmap(file).catch(() => null);
+  const bitmap = await createImageBitmap(file).then(shown).catch(() => null);
   sheet.show({ file, bitmap });
+}
+
+/** A bitmap no larger than a screen needs: a photo as it comes would take a hundred megabytes. */
+async function shown(bitmap) {
+  const scale = SHOWN / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1) return bitmap;
+  const [resizeWidth, resizeHeight] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const small = await createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: "high" });
+  bitmap.close();
+  return small;
 }
 
 // The ghost: on an empty sheet a faint hand shows what to do

@@ -1,10 +1,13 @@
 // Asks the service what is on the sheet: at most one question at a time, always about the newest state.
+//
+// What was read comes first. Where that is one digit or none, a second question tells more about it: all ten
+// probabilities, what the model saw, and why it may be no digit.
 
+const [READ, CLASSIFY] = ["v1/read", "v1/classify"];
 const PAUSE = 90; // ms between questions while a stroke is being drawn
 const RETRY = [1000, 2000, 4000, 8000]; // ms until the service is asked again when it does not answer
 
 export class Reader extends EventTarget {
-  #path;
   #picture = null; // makes the blob to send; null when there is nothing to ask
   #ticket = 0;
   #asking = null; // the AbortController of the question under way
@@ -12,9 +15,8 @@ export class Reader extends EventTarget {
   #failures = 0;
   #newer = false;
 
-  constructor(path) {
+  constructor() {
     super();
-    this.#path = path;
     addEventListener("online", () => this.again());
   }
 
@@ -63,7 +65,7 @@ export class Reader extends EventTarget {
     try {
       const body = await this.#picture();
       if (ticket !== this.#ticket) return;
-      told = await this.#post(body, asking.signal);
+      told = await this.#look(body, asking.signal);
     } catch {
       told = { type: "offline", retry: true }; // no answer at all: the service is gone, or the network is
     }
@@ -76,10 +78,21 @@ export class Reader extends EventTarget {
     this.dispatchEvent(new CustomEvent(told.type, { detail: told }));
   }
 
-  async #post(body, signal) {
+  /** `{ reading, prediction }`; the prediction is null when the reading says more. */
+  async #look(body, signal) {
+    const read = await this.#post(READ, body, signal);
+    const text = read.answer?.text.replace(/\s/g, "");
+    if (!read.answer || text.length > 1) return { ...read, reading: read.answer, prediction: null };
+    const one = await this.#post(CLASSIFY, body, signal);
+    // One digit that was found among other things is no matter of the picture as a whole.
+    const other = text && !read.answer.reason && (one.answer?.rejected || one.answer?.digit !== Number(text));
+    return { ...one, reading: read.answer, prediction: other ? null : one.answer };
+  }
+
+  async #post(path, body, signal) {
     const type = body.type.startsWith("image/") ? body.type : "application/octet-stream";
-    const answer = await fetch(this.#path, { method: "POST", body, signal, headers: { "Content-Type": type } });
-    if (answer.ok) return { type: "answer", prediction: await answer.json() };
+    const answer = await fetch(path, { method: "POST", body, signal, headers: { "Content-Type": type } });
+    if (answer.ok) return { type: "answer", answer: await answer.json() };
     const problem = await answer.json().catch(() => ({ title: "The service is in trouble", detail: answer.statusText }));
     return { type: "problem", problem, retry: answer.status === 503 };
   }

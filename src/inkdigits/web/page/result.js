@@ -1,10 +1,14 @@
-// Shows what was read: the digit, in words, all ten probabilities, and what the model saw.
+// Shows what was read. Of one digit: the digit, in words, all ten probabilities, and what the model saw. Of several: the
+// number or the numbers in lines, and the digit that is chosen from near.
 
 const $ = (id) => document.getElementById(id);
 const QUIET = 500; // ms of rest before a result is read out, so that a screen reader is not flooded while drawing
 
+const SHORT = 6; // digits of a number that is shown large
+const HEARD = 60; // characters of a text that is read out
+
 /** Rounded down, as the library does: 0.9996 never reads as certainty. */
-export const percent = (part) => `${Math.floor(part * 1000 + 1e-9) / 10} %`;
+export const percent = (part) => (part < 0.001 ? "< 0.1 %" : `${Math.floor(part * 1000 + 1e-9) / 10} %`);
 
 export class Result {
   #bars;
@@ -20,26 +24,29 @@ export class Result {
 
   empty() {
     this.#numbers(null);
-    this.#say("empty", "", "Nothing is drawn yet", "Draw a digit on the sheet, or bring a picture.");
+    this.#say("empty", "", "Nothing is drawn yet", "Draw a digit or a number on the sheet, or bring a picture.");
     this.#aloud("Nothing is drawn.");
   }
 
   /** Whether what is shown will change in a moment. */
   busy(waiting) { $("result").ariaBusy = String(waiting); }
 
-  /** Something was drawn; what it is will be known in a moment. An older answer stays until then. */
-  looking() {
-    if (["empty", "blank", "problem"].includes($("result").dataset.state)) {
+  /** What is on the sheet will be known in a moment. Until then an older answer stays, unless the picture is `fresh`. */
+  looking(fresh) {
+    if (fresh || ["empty", "blank", "none", "problem"].includes($("result").dataset.state)) {
+      this.#numbers(null);
       this.#say("looking", "", "Looking …", "");
     }
   }
 
-  prediction({ digit, confidence, probabilities, rejected, reason, candidates, seen }) {
-    this.#numbers(probabilities, digit, seen);
+  /** One digit, or none; `brought` when it is of a picture and not of a drawing. */
+  prediction({ digit, confidence, probabilities, rejected, reason, candidates, seen }, brought) {
+    const none = rejected && nothing(reason ?? "", brought);
+    this.#numbers(none ? null : probabilities, none ? -1 : digit, seen);
     const others = candidates.filter((other) => other !== digit);
     const state = rejected ? "rejected" : others.length ? "unsure" : "sure";
-    if (rejected && reason?.startsWith("blank")) {
-      this.#say("blank", "", "I see no ink", "This picture seems to be blank.");
+    if (none) {
+      this.#say(...none);
     } else if (rejected) {
       this.#say(state, digit, "Hard to say", sentence(reason ?? "not sure enough"), others.length ? candidates : []);
     } else if (others.length) {
@@ -47,8 +54,28 @@ export class Result {
     } else {
       this.#say(state, digit, `It is ${article(digit)} ${word(digit)}`, `${percent(confidence)} sure`);
     }
-    const guess = state === "rejected" ? `Best guess: ${digit}.` : "";
+    const guess = $("result").dataset.state === "rejected" ? `Best guess: ${digit}.` : "";
     this.#aloud(`${$("verdict").textContent}. ${$("detail").textContent} ${guess}`);
+  }
+
+  /** Several digits, or one among other things. */
+  reading({ text, lines }) {
+    const numbers = lines.flatMap((line) => line.numbers);
+    const all = numbers.flatMap(({ digits }) => digits);
+    const doubtful = all.filter(({ rejected }) => rejected).length;
+    const [only] = numbers.length === 1 ? numbers : [];
+    const verdict = only ? `${doubtful ? "Perhaps" : "It says"} ${text}` : `${numbers.length} numbers in ${count(lines.length, "line")}`;
+    const sure = only ? `${percent(only.confidence)} sure` : `${count(all.length, "digit")}, none of them doubtful`;
+    const doubt = `Doubtful: ${doubtful} of ${count(all.length, "digit")}, in orange boxes`;
+    this.#numbers(null);
+    $("text").value = text;
+    $("text").rows = Math.min(lines.length, 8);
+    $("near").getContext("2d").clearRect(0, 0, $("near").width, $("near").height);
+    $("near-words").textContent = "Point at a digit";
+    $("digit").style.setProperty("--letters", text.length);
+    const large = only && text.length <= SHORT ? text : "";
+    this.#say(doubtful ? "several-doubtful" : "several", large, verdict, doubtful ? doubt : sure);
+    this.#aloud(`${verdict}. ${$("detail").textContent}. ${only || text.length > HEARD ? "" : text}`);
   }
 
   problem({ title, detail }) {
@@ -124,7 +151,17 @@ function pop() {
   return [{ transform: "scale(.86)", opacity: 0.4 }, { transform: "none", opacity: 1 }];
 }
 
+/** What to say of a picture that shows no digit, or not just one; null for other reasons. */
+function nothing(reason, brought) {
+  const where = brought ? "this picture" : "this drawing";
+  if (reason.startsWith("blank")) return ["blank", "", "I see no ink", sentence(`${where} seems to be blank`)];
+  if (reason === "not a digit") return ["none", "", "That does not look like a digit", `None of 0 to 9 is in ${where}, as far as I see.`];
+  if (!reason.startsWith("several")) return null;
+  return ["none", "", "That looks like several digits", "I cannot tell them apart. A little room between them helps."];
+}
+
 const WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 const word = (digit) => WORDS[digit];
 const article = (digit) => (digit === 8 ? "an" : "a");
+const count = (number, thing) => (number === 1 ? `one ${thing}` : `${number} ${thing}s`);
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

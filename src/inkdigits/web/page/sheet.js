@@ -3,9 +3,12 @@
 // A stroke is a list of points { x, y, weight } in the unit square, so a resize loses nothing. The history is a list
 // of whole states that share their strokes; clearing is one more state, and can be undone like anything else.
 
-const PEN = 0.06; // width of a stroke, as a part of the sheet's side
+const PEN = 0.05; // width of a stroke, as a part of the sheet's side
 const NATURAL = [0.11, 0.16]; // width of a stroke, as a part of the digit's longer side, in people's handwriting
 const SENT = 320; // side of the picture that is sent, in pixels
+const TAP = 0.015; // a pointer that moves less than this part of the sheet's side taps
+const STATES = 200; // how far undo goes back ...
+const PICTURES = 5; // ... and over how many pictures, which are what takes memory
 const EMPTY = Object.freeze({ strokes: Object.freeze([]), picture: null });
 
 export class Sheet extends EventTarget {
@@ -15,6 +18,7 @@ export class Sheet extends EventTarget {
   #at = 0;
   #stroke = null;
   #pointer = null;
+  #moved = false; // whether the stroke under way is more than a tap
 
   constructor(canvas) {
     super();
@@ -33,7 +37,7 @@ export class Sheet extends EventTarget {
   get #state() { return this.#states[this.#at]; }
   get #strokes() { return this.#stroke ? [...this.#state.strokes, this.#stroke] : this.#state.strokes; }
   get empty() { return !this.#stroke && !this.#state.picture && this.#state.strokes.length === 0; }
-  get picture() { return this.#stroke ? null : this.#state.picture; }
+  get picture() { return this.#stroke && this.#moved ? null : this.#state.picture; }
   get canUndo() { return this.#at > 0; }
   get canRedo() { return this.#at < this.#states.length - 1; }
 
@@ -50,6 +54,7 @@ export class Sheet extends EventTarget {
     for (const points of strokes) {
       const mine = (this.#stroke = []);
       this.#pointer = "sample";
+      this.#moved = true;
       for (const point of points) {
         if (this.#stroke !== mine) return false;
         this.#extend(point);
@@ -79,15 +84,30 @@ export class Sheet extends EventTarget {
 
   redraw() {
     const side = this.#canvas.width;
-    this.#context.clearRect(0, 0, side, this.#canvas.height);
+    this.#context.clearRect(0, 0, side, side);
+    this.#render(this.#context, side);
+  }
+
+  /** Draw a square piece of the sheet, given in parts of its side, over the whole of another canvas. */
+  cut(canvas, { x, y, side }) {
+    const context = canvas.getContext("2d");
+    const whole = canvas.width / side;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.save();
+    context.translate(-x * whole, -y * whole);
+    this.#render(context, whole);
+    context.restore();
+  }
+
+  #render(context, side) {
     const bitmap = this.picture?.bitmap;
     if (bitmap) {
       const scale = Math.min(side / bitmap.width, side / bitmap.height);
       const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-      this.#context.imageSmoothingEnabled = scale < 4; // a tiny picture is shown as the pixels it is made of
-      this.#context.drawImage(bitmap, (side - width) / 2, (side - height) / 2, width, height);
+      context.imageSmoothingEnabled = scale < 4; // a tiny picture is shown as the pixels it is made of
+      context.drawImage(bitmap, (side - width) / 2, (side - height) / 2, width, height);
     }
-    for (const stroke of this.#strokes) paint(this.#context, stroke, side, PEN * side, this.#ink());
+    if (!this.picture) for (const stroke of this.#strokes) paint(context, stroke, side, PEN * side, this.#ink());
   }
 
   #ink() { return getComputedStyle(this.#canvas).color; }
@@ -111,7 +131,7 @@ export class Sheet extends EventTarget {
     this.#pointer = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
     this.#stroke = [];
-    if (this.#state.picture) this.redraw(); // a drawing takes the picture's place
+    this.#moved = false;
     this.#extend(this.#point(event));
   }
 
@@ -137,22 +157,40 @@ export class Sheet extends EventTarget {
     const last = this.#stroke.at(-1);
     if (last && Math.hypot(point.x - last.x, point.y - last.y) < 0.002) return;
     this.#stroke.push(point);
+    const start = this.#stroke[0];
+    if (!this.#moved && Math.hypot(point.x - start.x, point.y - start.y) > TAP) {
+      this.#moved = true;
+      if (this.#state.picture) this.redraw(); // a drawing takes the picture's place
+    }
     const side = this.#canvas.width;
-    paint(this.#context, this.#stroke, side, PEN * side, this.#ink(), this.#stroke.length - 1);
-    this.#changed(false);
+    if (!this.picture) paint(this.#context, this.#stroke, side, PEN * side, this.#ink(), this.#stroke.length - 1);
+    if (this.#moved) this.#changed(false);
   }
 
   #finish() {
     const strokes = this.#state.picture ? [] : this.#state.strokes;
     const stroke = Object.freeze(this.#stroke);
+    const tapped = !this.#moved && stroke.length && this.#tapped(stroke[0]);
     this.#stroke = this.#pointer = null;
-    if (stroke.length) this.#push({ strokes: [...strokes, stroke], picture: null });
+    if (tapped) this.redraw();
+    else if (stroke.length) this.#push({ strokes: [...strokes, stroke], picture: null });
+  }
+
+  /** Whether a tap was meant for what is on the sheet, and is no dot: a listener said so, or a picture is there. */
+  #tapped({ x, y }) {
+    const free = this.dispatchEvent(new CustomEvent("tap", { cancelable: true, detail: { x, y } }));
+    return !free || Boolean(this.#state.picture);
   }
 
   #push(state) {
     this.#stroke = this.#pointer = null;
-    this.#states = [...this.#states.slice(0, this.#at + 1), state];
-    this.#go(this.#states.length - 1);
+    const kept = this.#states.slice(0, this.#at + 1);
+    const dropped = this.#states.slice(this.#at + 1);
+    kept.push(state);
+    while (kept.length > STATES || kept.filter(({ picture }) => picture).length > PICTURES) dropped.push(kept.shift());
+    for (const { picture } of dropped) picture?.bitmap?.close();
+    this.#states = kept;
+    this.#go(kept.length - 1);
   }
 
   #go(place) {
@@ -171,12 +209,12 @@ export class Sheet extends EventTarget {
 
 /** The pen's width as a part of the sheet; for very small and very large digits nearer to what a hand would use. */
 function naturalWidth(strokes) {
-  const points = strokes.flat();
-  const extent = (axis) => {
-    const values = points.map((point) => point[axis]);
+  const extent = (stroke, axis) => {
+    const values = stroke.map((point) => point[axis]);
     return Math.max(...values) - Math.min(...values);
   };
-  const side = Math.max(extent("x"), extent("y"), 0.12);
+  // A number's digits are as large as its longest stroke, however many there are.
+  const side = Math.max(0.12, ...strokes.map((stroke) => Math.max(extent(stroke, "x"), extent(stroke, "y"))));
   return Math.min(Math.max(PEN, NATURAL[0] * side), NATURAL[1] * side);
 }
 
