@@ -60,12 +60,35 @@ def realworld() -> str:
     return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
 
 
+def pictures() -> str:
+    """What the bundled models last scored on all pictures of each set of benchmarks/results/realworld.csv."""
+    lines = ["| pictures | n | figure | |", "|---|---|---|---|"]
+    ours = [row for row in _rows("realworld") if row["engine"] == "inkdigits" and row["pictures"] == row["of"]]
+    last = {(row["set"], row["metric"]): row for row in ours if row["metric"] in _SHOWN}
+    for (name, metric), row in sorted(last.items(), key=lambda item: (item[0][0], _SHOWN.index(item[0][1]))):
+        value = float(row["value"])
+        shown = f"{value:.4f}" if metric.startswith("AUROC") else f"{100 * value:.1f} %"
+        lines.append(f"| `{name}` | {int(row['n']):,} | {metric} | {shown} |")
+    return "\n".join(lines)
+
+
+_SHOWN = (
+    "accuracy",
+    "accuracy, worst group",
+    "exact match",
+    "character error rate",
+    "AUROC against digits",
+    "refused",
+    "refused when 99% of digits are kept",
+)
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (ROOT / f"benchmarks/results/{name}.csv").open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "realworld": realworld}
+TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "realworld": realworld, "pictures": pictures}
 
 
 def renewed(text: str) -> str:

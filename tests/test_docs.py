@@ -53,7 +53,7 @@ def test_the_python_lines_of_the_readme_work(
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code
     exec(compile(code[1], "README.md", "exec"), {})
-    assert capsys.readouterr().out == "4\n"
+    assert capsys.readouterr().out == "4\n1024 365\n2718 28 7\n60 3141\n"
 
 
 def test_the_onnx_lines_of_the_deploy_page_work(monkeypatch: pytest.MonkeyPatch) -> None:

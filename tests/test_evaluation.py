@@ -16,6 +16,7 @@ from inkdigits import Bundle, Dataset, load, load_dataset
 from inkdigits.cli import app
 from inkdigits.errors import BundleError, DatasetError, InkdigitsError
 from inkdigits.evaluation import EVALUATION_FILE, evaluate
+from inkdigits.evaluation.report import report_html
 from scripted import evaluated, probabilities
 
 EVERY_KEY = [
@@ -240,3 +241,15 @@ def test_scoring_the_images_a_model_learned_from_is_said(bundle: Path, mnist: Pa
     learned = evaluate(bundle, load_dataset("mnist", "train"))
     assert (tested.trained_on, learned.trained_on) == (False, True)
     assert learned.to_dict()["trained_on"] is True
+
+
+def test_confidence_is_also_of_there_being_a_digit() -> None:
+    """Of an open-set model: what it is sure of is both, and by that its answers are rejected and shown."""
+    answers = probabilities([(3, 0.9), (5, 0.9)])
+    sure, unsure = (evaluated([3, 4], answers, digitness=digitness) for digitness in (1.0, 0.5))
+    assert sure.confidences.tolist() == pytest.approx([0.9, 0.9])
+    assert unsure.confidences.tolist() == pytest.approx([0.45, 0.45])
+    assert sure.accuracy == unsure.accuracy == 0.5
+    assert (sure.rejected.count, unsure.rejected.count) == (0, 2)
+    assert unsure.coverage.thresholds.tolist() == pytest.approx([0.45])
+    assert "90.0 % sure" in report_html(sure) and "45.0 % sure" in report_html(unsure)
