@@ -51,7 +51,7 @@ Done in {time.monotonic() - start:.0f} s.
 Next:
   {shown} serve                      draw digits on a page, http://127.0.0.1:8000
   {shown} read YOUR.jpg              read a picture of your own, with the bundled model
-  {shown} train --recipe standard    train the bundled model again
+  {shown} train --recipe default     train the bundled model again
 """
     )
 
