@@ -4,7 +4,8 @@
 
 DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` describes them. Printed is a table; the rows
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
-wrong. Pictures whose label is in doubt are left out. With `--limit` each set is a sample, the same for every engine.
+wrong. Pictures whose label is in doubt are left out. The engines `cut` and `boxes` are other designs made
+of inkdigits' parts; see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from engines import ENGINES, Answer, Engine, MissingEngineError, versions
+from designs import DESIGNS
+from engines import ENGINES as PROGRAMS
+from engines import Answer, Engine, MissingEngineError, versions
 from inkdigits.bundle import hardware
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
 from labelled import PictureSet, find, load
 
+ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 RESULTS = Path(__file__).parent / "results" / "realworld.csv"
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file

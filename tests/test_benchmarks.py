@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from pictures import picture
+from written import written
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -214,6 +215,16 @@ def test_inkdigits_counts_a_broken_picture_as_wrong(engines: ModuleType, tmp_pat
     texts = list(ours.answers(given, "string"))
     assert texts[1] is engines.BROKEN and texts[0].text == texts[2].text != ""
     assert ours.cpu_seconds() > 0 and "default" in ours.version
+
+
+@pytest.mark.parametrize("name", ["cut", "boxes"])
+def test_other_designs_read_easy_pictures_too(name: str, realworld: ModuleType, engines: ModuleType) -> None:
+    design = realworld.ENGINES[name]()
+    given = [written("407 83", "12"), np.full((50, 90), 240, np.uint8), "no picture"]
+    answers = list(design.answers(given, "page"))
+    assert answers[0].text.splitlines()[0] == "407 83" and answers[0].text.count("\n") == 1
+    assert answers[1].refused and answers[1].text == ""
+    assert answers[2] is engines.BROKEN and design.cpu_seconds() > 0
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""Other designs for reading numbers and pages than the one that inkdigits has, as engines to compare it with.
+
+`cut`: ink is cut apart where it is not connected, and `classify` says what each piece is, as most tutorials do.
+`boxes`: the network for pages says where digits are, and `classify` alone says which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import inkdigits
+from engines import BROKEN, Answer
+from inkdigits.detection.finder import Finder
+from inkdigits.ordering import lines
+from inkdigits.recognizer import PAGES
+from labelled import Kind, Pixels, pixels_of
+
+_LIGHT = 0.4  # paper is judged in a window of this part of the picture's shorter side
+_DARKER = 0.5  # ink is darker than the paper by this part of what the darkest is
+_SMALL, _LARGE = 0.25, 3.0  # pieces lower or higher than so many times the median are no digits
+_AROUND = 0.2  # margin that `classify` sees around a box, as a part of its longer side
+
+
+class _Design:
+    """Boxes from somewhere; `classify` says which digit is in each, or that it is none."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self._recognizer = inkdigits.load()
+        card = self._recognizer.card
+        self.version = f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}"
+        self._spent = 0.0
+
+    def answers(self, pictures: Sequence[Pixels | Path], kind: Kind) -> Iterator[Answer]:
+        """See `Engine.answers`."""
+        for picture in pictures:
+            before = time.process_time()
+            try:
+                answer = self._read(pixels_of(picture))
+            except Exception:  # noqa: BLE001 - counts as wrong
+                answer = BROKEN
+            self._spent += time.process_time() - before
+            yield answer
+
+    def cpu_seconds(self) -> float:
+        """See `Engine.cpu_seconds`."""
+        return self._spent
+
+    def _read(self, pixels: Pixels) -> Answer:
+        boxes = self._boxes(pixels)
+        predictions = self._recognizer.classify([_part(pixels, box) for box in boxes])
+        kept = [index for index, each in enumerate(predictions) if not each.rejected]
+        rows = lines(boxes[kept])
+        text = "\n".join(" ".join("".join(str(predictions[kept[i]].digit) for i in n) for n in row) for row in rows)
+        return Answer(text, refused=not text)
+
+    def _boxes(self, pixels: Pixels) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+class Cut(_Design):
+    """Connected ink."""
+
+    name = "cut"
+
+    def _boxes(self, pixels: Pixels) -> NDArray[np.float64]:
+        """(n, 4): x, y, width, height of connected ink; pieces above each other are one."""
+        import cv2
+
+        gray = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2GRAY))
+        side = max(15, int(_LIGHT * min(gray.shape)) | 1)
+        ink = cv2.GaussianBlur(gray, (0, 0), side / 3).astype(np.float32) - gray
+        mask = (ink > _DARKER * np.percentile(ink, 99.5)).astype(np.uint8)
+        found = cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:, :4].astype(np.float64)
+        if not len(found):
+            return found
+        found = found[found[:, 3] >= _SMALL * np.median(found[found[:, 3] >= 0.5 * found[:, 3].max(), 3])]
+        found = found[found[:, 3] <= _LARGE * np.median(found[:, 3])]
+        return _stacked(found[np.argsort(found[:, 0])])
+
+
+class Boxes(_Design):
+    """Found by the network for pages."""
+
+    name = "boxes"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._finder = Finder(PAGES)
+
+    def _boxes(self, pixels: Pixels) -> NDArray[np.float64]:
+        return self._finder.find(pixels).boxes.astype(np.float64)
+
+
+def _stacked(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes sorted by x; those that lie above each other and touch, like the bar of a five, become one."""
+    merged: list[NDArray[np.float64]] = []
+    for box in boxes:
+        if merged:
+            last = merged[-1]
+            shared = min(last[0] + last[2], box[0] + box[2]) - max(last[0], box[0])
+            apart = max(last[1], box[1]) - min(last[1] + last[3], box[1] + box[3])
+            if shared > 0.6 * min(last[2], box[2]) and apart < 0.3 * max(last[3], box[3]):
+                start = np.minimum(last[:2], box[:2])
+                end = np.maximum(last[:2] + last[2:], box[:2] + box[2:])
+                merged[-1] = np.concatenate([start, end - start])
+                continue
+        merged.append(box)
+    return np.stack(merged)
+
+
+def _part(pixels: Pixels, box: NDArray[np.float64]) -> Pixels:
+    """What a box shows, with a margin."""
+    margin = _AROUND * box[2:].max()
+    left, top = np.maximum(0, np.floor(box[:2] - margin)).astype(int)
+    right, bottom = np.ceil(box[:2] + box[2:] + margin).astype(int)
+    return np.ascontiguousarray(pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
+
+
+DESIGNS = {"cut": Cut, "boxes": Boxes}
