@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from inkdigits import calibration as scores
 from inkdigits.datasets import Dataset, load_dataset
-from inkdigits.detection import calibration, graph, network, refinement, refining, training
+from inkdigits.detection import calibration, graph, layers, network, refinement, refining, training
 from inkdigits.detection.calibration import Calibration, Finds, fitted
 from inkdigits.detection.finder import KEY, Finder
 from inkdigits.detection.targets import Targets, loss, targets
@@ -141,7 +141,7 @@ def onnx_of(write: Callable[[graph.OnnxLayers, str], str], model: Any) -> onnxru
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return shaken(network.build(), 1)
+    return shaken(layers.finding(), 1)
 
 
 def assert_close(first: NDArray[np.float32], second: NDArray[np.float32]) -> None:
@@ -162,7 +162,7 @@ def test_keras_and_onnx_hold_the_same_network_for_pages(model: Any) -> None:
 
 
 def test_keras_and_onnx_take_the_same_closer_look() -> None:
-    closer = shaken(refinement.build(), 3)
+    closer = shaken(layers.refining(), 3)
     session = onnx_of(refinement.layout, closer)
     crops = np.random.default_rng(4).integers(0, 256, (7, 32, 32, 3)).astype(np.float32)
     crops[0] = 128  # nothing to see
@@ -172,7 +172,7 @@ def test_keras_and_onnx_take_the_same_closer_look() -> None:
 
 def test_the_graph_uses_only_standard_operators_and_documented_names(model: Any) -> None:
     weights = graph.weights_of(model)
-    built = graph.build(weights, graph.weights_of(refinement.build()), Calibration(), {"greeting": "hello"})
+    built = graph.build(weights, graph.weights_of(layers.refining()), Calibration(), {"greeting": "hello"})
     assert {entry.domain for entry in built.opset_import} == {""}
     assert [value.name for value in built.graph.input] == ["pixels"]
     assert [value.name for value in built.graph.output] == ["boxes", "scores", "probabilities"]
@@ -398,7 +398,7 @@ class Idle:
     loss = 1.0
 
     def __init__(self, seed: int, steps: int) -> None:
-        self.average = network.build()
+        self.average = layers.finding()
 
     def learn(self, step: int, batch: object) -> float:
         return self.loss
@@ -413,7 +413,7 @@ class Idle:
 def test_an_unfinished_training_goes_on_only_as_it_began(
     mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_Learner", Idle)
+    monkeypatch.setattr(training, "_learner", Idle)
     with pytest.raises(KeyboardInterrupt):
         training.train_pages(tmp_path, steps=3, pages=9, told=stopped_in(tmp_path))
     with pytest.raises(RecipeError, match="--resume"):
@@ -430,7 +430,7 @@ def test_an_unfinished_training_goes_on_only_as_it_began(
 def test_folders_with_work_in_them_are_left_alone(
     mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_Learner", Idle)
+    monkeypatch.setattr(training, "_learner", Idle)
     (tmp_path / training.FILE).write_bytes(b"mine")
     with pytest.raises(RecipeError, match="already"):
         training.train_pages(tmp_path, steps=1)
@@ -443,7 +443,7 @@ def test_a_lost_loss_is_an_error(
     mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Idle, "loss", float("nan"))
-    monkeypatch.setattr(training, "_Learner", Idle)
+    monkeypatch.setattr(training, "_learner", Idle)
     with pytest.raises(DivergenceError, match="finite"):
         training.train_pages(tmp_path, steps=1)
     assert not small
@@ -476,7 +476,7 @@ def test_it_learns(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same batch again and again: its loss falls a good deal."""
     for name, value in {"BATCH": 2, "HEIGHT": 64, "WIDTH": 96}.items():
         monkeypatch.setattr(training, name, value)
-    learner = training._Learner(0, 100)
+    learner = training._learner(0, 100)
     batch = next(
         batch
         for batch in (training.batch(digits.images, digits.labels, 0, step) for step in range(100))

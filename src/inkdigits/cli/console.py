@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from inkdigits.errors import InkdigitsError
 
@@ -36,6 +36,44 @@ def print_json(document: Any, *, compact: bool = False) -> None:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=None if compact else 2)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+class Bar:
+    """A progress bar on stderr with figures beside it, where a person watches; a context manager.
+
+    Attributes:
+        console: to print lines that stay.
+        progress: of rich.
+        task: the only one; its field `figures` is shown.
+    """
+
+    def __init__(self, speed_over: float) -> None:
+        """Draw nothing yet; `speed_over` is how many seconds back speed is judged from."""
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = stderr()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=False),
+        )
+        self.progress = Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            speed_estimate_period=speed_over,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        self.task = self.progress.add_task("loading", total=None, figures="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
 
 
 _CHATTER = re.compile(

@@ -121,36 +121,12 @@ def _print(folder: Path, as_json: bool) -> None:
     out.print(f"Next: [bold]inkdigits evaluate {shown} --report {shown}/report[/]", soft_wrap=True)
 
 
-class _Live:
-    """Progress on stderr: a bar where a person watches, one line for each epoch anywhere."""
+class _Live(console.Bar):
+    """A bar where a person watches, one line for each epoch anywhere."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = console.stderr()
+        super().__init__(speed_over=60)
         self.begun = ""  # the recipe's name, once there is something to go on with
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=False),
-        )
-        self.progress = Progress(
-            *columns,
-            console=self.console,
-            transient=True,
-            speed_estimate_period=60,
-            disable=not self.console.is_terminal,
-        )
-
-    def __enter__(self) -> _Live:
-        self.progress.start()
-        self.task = self.progress.add_task("loading", total=None, figures="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
 
     @property
     def observer(self) -> Observer:

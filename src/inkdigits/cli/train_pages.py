@@ -9,12 +9,13 @@ from typing import Any
 import typer
 
 from inkdigits.cli import console
+from inkdigits.detection import PAGES, STEPS
 
 
 def command(
     out: Path = typer.Option(Path("runs/pages"), "--out", "-o", metavar="DIR", help="Where to write pages.onnx."),
-    steps: int = typer.Option(6000, min=1, metavar="N", help="Batches of 16 pages to learn to find digits from."),
-    pages: int = typer.Option(8000, min=1, metavar="N", help="Pages to learn from what is found on them."),
+    steps: int = typer.Option(STEPS, min=1, metavar="N", help="Batches of 16 pages to learn to find digits from."),
+    pages: int = typer.Option(PAGES, min=1, metavar="N", help="Pages to learn from what is found on them."),
     seed: int = typer.Option(0, min=0, metavar="N", help="Of the weights and the pages."),
     workers: int | None = typer.Option(
         None, min=1, metavar="N", help="Processes that make pages.", show_default="one less than there are cores"
@@ -57,36 +58,12 @@ def _print(path: Path, as_json: bool) -> None:
     console.stdout().print(f"{path}: {size:,.0f} kB, learned from {pages:,} pages.", markup=False, soft_wrap=True)
 
 
-class _Live:
-    """Progress on stderr: a bar where a person watches, else a line for each tenth."""
+class _Live(console.Bar):
+    """A bar where a person watches, else a line for each tenth."""
 
     def __init__(self) -> None:
+        super().__init__(speed_over=600)
         self.last = ("", 0)  # what was told, and how many tenths of it
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = console.stderr()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=False),
-        )
-        self.progress = Progress(
-            *columns,
-            console=self.console,
-            transient=True,
-            speed_estimate_period=600,
-            disable=not self.console.is_terminal,
-        )
-
-    def __enter__(self) -> _Live:
-        self.progress.start()
-        self.task = self.progress.add_task("loading", total=None, figures="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
 
     def told(self, what: str, done: int, total: int) -> None:
         """What `train_pages` tells."""

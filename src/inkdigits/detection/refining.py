@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from inkdigits.calibration import OTHER
 from inkdigits.datasets import Dataset
-from inkdigits.detection import graph, refinement
+from inkdigits.detection import graph
 from inkdigits.detection.calibration import Finds, finds
+from inkdigits.detection.refinement import SIDE
 from inkdigits.recipes import Optimizer, Schedule
-from inkdigits.training.optimization import learning_rates, make_optimizer
 
 PER_PAGE = 16
 """Finds kept of each page, so that crowded pages do not decide."""
 BATCH = 256
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
-LEARNING_RATE = 4e-3
-OPTIMIZER = Optimizer(name="adamw", learning_rate=LEARNING_RATE, weight_decay=0.05)
-AVERAGE = 0.998
+OPTIMIZER = Optimizer(name="adamw", learning_rate=4e-3, weight_decay=0.05)
+SMOOTHING = 0.03
+"""Of the labels."""
 _PART = 20
 
 Told = Callable[[str, int, int], None]
@@ -82,38 +82,23 @@ def trained(found: Finds, epochs: int, seed: int, told: Told | None = None) -> A
     """A network that has learned which digit is in the middle of a crop; its weights are averaged over the training."""
     import tensorflow as tf
 
-    from inkdigits.training.engines import seeded  # brings Keras, which processes that look at pages do without
+    from inkdigits.detection import layers, learner  # bring Keras, which processes that look at pages do without
+
+    def loss(logits: Any, labels: Any) -> Any:
+        targets = tf.one_hot(labels, OTHER + 1) * (1 - SMOOTHING) + SMOOTHING / (OTHER + 1)
+        against = tf.pad(logits, ((0, 0), (0, 1)))  # a fixed 0 for "no digit"
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, against))
 
     clear = np.flatnonzero(found.labels >= 0)
-    with seeded(seed):
-        model, average = refinement.build(), refinement.build()
-    average.set_weights(model.get_weights())
-    optimizer = make_optimizer(OPTIMIZER)
-    optimizer.build(model.trainable_variables)
     count = len(clear) // BATCH
-    rates = learning_rates(SCHEDULE, LEARNING_RATE, epochs * count)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, 32, 32, 3), tf.uint8), tf.TensorSpec((None,), tf.int64)])  # type: ignore[untyped-decorator]
-    def step(crops: Any, labels: Any) -> Any:
-        pixels = tf.cast(crops, tf.float32)
-        targets = tf.one_hot(labels, OTHER + 1) * 0.97 + 0.03 / (OTHER + 1)
-        with tf.GradientTape() as tape:
-            logits = tf.pad(model(pixels, training=True), ((0, 0), (0, 1)))
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
-        weights = model.trainable_variables
-        optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
-        done = tf.cast(optimizer.iterations, tf.float32)
-        keep = tf.minimum(AVERAGE, (1.0 + done) / (10.0 + done))
-        for mean, now in zip(average.weights, model.weights, strict=True):
-            mean.assign(mean * keep + now * (1.0 - keep))
-        return loss
-
+    batch = [tf.TensorSpec((BATCH, SIDE, SIDE, 3), tf.uint8), tf.TensorSpec((BATCH,), tf.int64)]
+    second = learner.Learner(layers.refining, loss, batch, OPTIMIZER, SCHEDULE, epochs * count, seed)
     for number, chosen in enumerate(_orders(clear, epochs, count, seed)):
-        optimizer.learning_rate.assign(rates[number])
-        step(_changed(found.crops[chosen], np.random.default_rng([seed, number])), found.labels[chosen])
+        moved = _moved(found.crops[chosen], np.random.default_rng([seed, number]))
+        second.learn(number, (moved, found.labels[chosen]))
         if told and number % 50 == 49:
             told("learning to look closer", number + 1, epochs * count)
-    return average
+    return second.average
 
 
 def logits(model: Any, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -130,7 +115,7 @@ def _orders(rows: NDArray[np.int64], epochs: int, count: int, seed: int) -> Iter
         yield from order[: count * BATCH].reshape(count, BATCH)
 
 
-def _changed(crops: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _moved(crops: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Crops moved by up to two pixels: boxes are never exact."""
     padded = np.pad(crops, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
     moved = np.empty_like(crops)
@@ -138,5 +123,5 @@ def _changed(crops: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     for dy in range(5):
         for dx in range(5):
             rows = np.flatnonzero((moves[:, 0] == dy) & (moves[:, 1] == dx))
-            moved[rows] = padded[rows, dy : dy + 32, dx : dx + 32]
+            moved[rows] = padded[rows, dy : dy + SIDE, dx : dx + SIDE]
     return moved

@@ -12,44 +12,40 @@ import math
 import multiprocessing
 import os
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset, last_split, load_dataset
-from inkdigits.detection import graph, network, refining
+from inkdigits.detection import PAGES, STEPS, graph, network, refining
 from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted
 from inkdigits.detection.finder import KEY
+from inkdigits.detection.refining import Told
 from inkdigits.errors import DivergenceError, InkdigitsError, RecipeError
 from inkdigits.files import locked, write_atomically
 from inkdigits.recipes import Optimizer, Schedule
 from inkdigits.training.checkpoints import Checkpoint
-from inkdigits.training.optimization import learning_rates, make_optimizer
+
+if TYPE_CHECKING:
+    from inkdigits.detection.learner import Learner
 
 HEIGHT, WIDTH = 160, 320
 """Size of the pages, in pixels."""
 BATCH = 16
-LEARNING_RATE = 2e-3
 SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
-OPTIMIZER = Optimizer(name="adamw", learning_rate=LEARNING_RATE, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
-AVERAGE = 0.998
+OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
 EVERY = 250
 """Steps between checkpoints."""
-PAGES = 8000
-"""Pages that the second network learns from."""
-EPOCHS = 8
+EPOCHS = 6
 """Times that it goes through what was found on them."""
 CHECKPOINT = "checkpoint.npz"
 FILE = "pages.onnx"
-
-Told = Callable[[str, int, int], None]
-"""Told (what is being done, how much of it is done, of how much)."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Card:
 def train_pages(
     out: str | Path = "runs/pages",
     *,
-    steps: int = 6000,
+    steps: int = STEPS,
     pages: int = PAGES,
     seed: int = 0,
     resume: bool = False,
@@ -103,7 +99,7 @@ def train_pages(
         data = load_dataset("mnist", "train")
         training, validation = last_split(data, 5000)
         identity = {"steps": steps, "pages": pages, "seed": seed, "data": data.sha256, "batch": BATCH}
-        learner = _Learner(seed, steps)
+        learner = _learner(seed, steps)
         begun = _begun(folder / CHECKPOINT, identity, learner, resume)
         if (folder / FILE).exists() and not begun and not resume:
             raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
@@ -178,65 +174,24 @@ def refined(
     write_atomically(path, built.SerializeToString())
 
 
-class _Learner:
-    """The network, its average and its optimizer; one TensorFlow function per step."""
+def _learner(seed: int, steps: int) -> Learner:
+    """The network that finds, before its first step."""
+    import tensorflow as tf
 
-    def __init__(self, seed: int, steps: int) -> None:
-        import tensorflow as tf
+    from inkdigits.detection import layers, learner  # bring Keras, which processes that make pages do without
 
-        from inkdigits.training.engines import seeded  # brings Keras, which processes that make pages do without
-
-        with seeded(seed):
-            self.model, self.average = network.build(), network.build()
-        self.average.set_weights(self.model.get_weights())
-        self.optimizer = make_optimizer(OPTIMIZER)
-        self.optimizer.build(self.model.trainable_variables)
-        self._rates = learning_rates(SCHEDULE, LEARNING_RATE, steps)
-        shape = (BATCH, HEIGHT // network.STRIDE, WIDTH // network.STRIDE)
-        specs = [
-            tf.TensorSpec((BATCH, HEIGHT, WIDTH, 3), tf.uint8),
-            tf.TensorSpec(shape, tf.float32),
-            tf.TensorSpec(shape, tf.int32),
-            tf.TensorSpec((*shape, 4), tf.float32),
-            tf.TensorSpec(shape, tf.float32),
-        ]
-        self._tf = tf
-        self._step = tf.function(self._one_step, input_signature=specs)
-
-    def learn(self, step: int, batch: tuple[NDArray[Any], ...]) -> float:
-        """One step; returns its loss."""
-        self.optimizer.learning_rate.assign(self._rates[step])
-        return float(self._step(*batch))
-
-    def _one_step(self, pixels: Any, *wanted: Any) -> Any:
-        tf = self._tf
-        with tf.GradientTape() as tape:
-            loss = objective.loss(self.model(tf.cast(pixels, tf.float32), training=True), *wanted)
-        weights = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
-        done = tf.cast(self.optimizer.iterations, tf.float32)
-        keep = tf.minimum(AVERAGE, (1.0 + done) / (10.0 + done))
-        for mean, now in zip(self.average.weights, self.model.weights, strict=True):
-            mean.assign(mean * keep + now * (1.0 - keep))
-        return loss
-
-    def _variables(self) -> dict[str, Any]:
-        groups = {
-            "model": self.model.weights,
-            "average": self.average.weights,
-            "optimizer": self.optimizer.variables,
-        }
-        return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
-
-    def restore(self, state: Any) -> None:
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
+    shape = (BATCH, HEIGHT // network.STRIDE, WIDTH // network.STRIDE)
+    batch = [
+        tf.TensorSpec((BATCH, HEIGHT, WIDTH, 3), tf.uint8),
+        tf.TensorSpec(shape, tf.float32),
+        tf.TensorSpec(shape, tf.int32),
+        tf.TensorSpec((*shape, 4), tf.float32),
+        tf.TensorSpec(shape, tf.float32),
+    ]
+    return learner.Learner(layers.finding, objective.loss, batch, OPTIMIZER, SCHEDULE, steps, seed)
 
 
-def _begun(path: Path, identity: dict[str, Any], learner: _Learner, resume: bool) -> int:
+def _begun(path: Path, identity: dict[str, Any], learner: Learner, resume: bool) -> int:
     """Bring the learner to where the checkpoint stands; returns the steps done."""
     if not path.exists():
         if resume:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from inkdigits.augmentation import augment
 from inkdigits.errors import RecipeError
 from inkdigits.recipes import Recipe
-from inkdigits.training.optimization import make_optimizer
+from inkdigits.training.optimization import follow, make_optimizer
 
 Report = Callable[[int, float], None]  # (steps done in this epoch, mean loss so far)
 REPORTS = 20  # progress reports in an epoch; each costs one call into the graph
@@ -99,13 +99,8 @@ class Engine:
         return augment(keras.ops.cast(images, "float32") / 255.0, self.recipe.augmentation, self.noise)
 
     def _average(self) -> None:
-        """Move the average one step towards the weights; in the first steps faster, as it starts from nothing."""
-        if self.average is None:
-            return
-        step = keras.ops.cast(self.optimizer.iterations, "float32")
-        keep = keras.ops.minimum(self.recipe.averaging.decay, (1.0 + step) / (10.0 + step))
-        for mean, now in zip(self.average.weights, self.model.weights, strict=True):
-            mean.assign(keras.ops.cast(mean * keep + now * (1.0 - keep), mean.dtype))
+        if self.average is not None:
+            follow(self.average, self.model, self.optimizer, self.recipe.averaging.decay)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The answers of `result`: (N, 28, 28) uint8 -> (N, 10) float32."""

@@ -63,3 +63,16 @@ def make_optimizer(options: Optimizer) -> keras.optimizers.Optimizer:
     # Decay pulls kernels only: biases and normalization have no reason to be small.
     made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made
+
+
+def follow(average: keras.Model, model: keras.Model, optimizer: keras.optimizers.Optimizer, decay: float) -> None:
+    """Move the average of a network's weights one step towards them; in the first steps faster, as it knows little.
+
+    Called after each step of the optimizer, it keeps the part `decay` of the average, at most.
+    """
+    from keras import ops
+
+    step = ops.cast(optimizer.iterations, "float32")
+    keep = ops.minimum(decay, (1.0 + step) / (10.0 + step))
+    for mean, now in zip(average.weights, model.weights, strict=True):
+        mean.assign(ops.cast(mean * keep + now * (1.0 - keep), mean.dtype))

@@ -1,0 +1,80 @@
+"""A network for pages in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.training.engines import seeded
+from inkdigits.training.optimization import follow, learning_rates, make_optimizer
+
+AVERAGE = 0.998
+"""How much of the average of the weights is kept in a step."""
+
+
+class Learner:
+    """A network, the average of its weights and its optimizer; one TensorFlow function per step.
+
+    Args:
+        build: makes the network.
+        loss: of the network's answers and what was wanted, the rest of a batch.
+        batch: shape and dtype of what a batch holds; pictures, uint8, come first.
+        optimizer: with the highest learning rate.
+        schedule: of the learning rate.
+        steps: there will be.
+        seed: of the weights.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Any],
+        loss: Callable[..., Any],
+        batch: Sequence[tf.TensorSpec],
+        optimizer: Optimizer,
+        schedule: Schedule,
+        steps: int,
+        seed: int,
+    ) -> None:
+        with seeded(seed):
+            self.model, self.average = build(), build()
+        self.average.set_weights(self.model.get_weights())
+        self.optimizer = make_optimizer(optimizer)
+        self.optimizer.build(self.model.trainable_variables)
+        self._rates = learning_rates(schedule, optimizer.learning_rate or 0.0, steps)
+        self._loss = loss
+        self._step = tf.function(self._one_step, input_signature=batch)
+
+    def learn(self, step: int, batch: Sequence[NDArray[Any]]) -> float:
+        """One step; returns its loss."""
+        self.optimizer.learning_rate.assign(self._rates[step])
+        return float(self._step(*batch))
+
+    def _one_step(self, pixels: Any, *wanted: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = self._loss(self.model(tf.cast(pixels, tf.float32), training=True), *wanted)
+        weights = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+        follow(self.average, self.model, self.optimizer, AVERAGE)
+        return loss
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "model": self.model.weights,
+            "average": self.average.weights,
+            "optimizer": self.optimizer.variables,
+        }
+        return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy of everything that changes while learning."""
+        return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where `state` was taken."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
