@@ -49,7 +49,7 @@ class Crops:
     def digit(self, rng: Generator) -> Crop:
         """A digit: in a scene, worn down, or stretched into its frame."""
         while True:
-            kind = rng.choice(["scene", "worn", "framed"], p=[0.56, 0.24, 0.2])
+            kind = rng.choice(["scene", "worn", "framed"], p=[0.5, 0.26, 0.24])
             if kind == "scene":
                 crop = self._scene(rng)
             elif kind == "worn":
@@ -130,7 +130,7 @@ class Crops:
     def _framed(self, rng: Generator) -> Crop | None:
         """A digit that fills its frame of few pixels, perhaps stretched and in two levels only."""
         digit = int(rng.integers(10))
-        drawn = rng.random() < 0.3
+        drawn = rng.random() < 0.4
         ink = strokes.drawn_digit(rng, digit, 48) if drawn else self._writer(rng).digit(rng, 48, digit)[0]
         side = int(rng.integers(12, 33))
         stretch = rng.random() < 0.5 and (digit != 1 or ink.shape[1] > 0.3 * ink.shape[0])
@@ -170,7 +170,7 @@ def worn(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An image of MNIST with noise, lines, blur, edges or bars over it: (28, 28) uint8, light ink on dark."""
     ink = image.astype(np.float32) / 255
     kinds = ["edges", "specks", "shot", "dots", "zigzag", "shattered", "blur", "clouds", "bars", "lost"]
-    kind = rng.choice(kinds, p=[0.1, 0.08, 0.1, 0.08, 0.2, 0.1, 0.08, 0.06, 0.14, 0.06])
+    kind = rng.choice(kinds, p=[0.09, 0.07, 0.1, 0.08, 0.24, 0.09, 0.08, 0.06, 0.13, 0.06])
     if kind == "edges":
         return np.asarray(cv2.Canny(image, *sorted(rng.uniform(30, 250, 2))), np.uint8)
     if kind == "specks":

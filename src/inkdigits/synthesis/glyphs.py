@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from inkdigits.synthesis.strokes import Ink, bent, drawn_digit, tight
 
+_PENS = {"thin": (0.03, 0.06), "plain": (0.06, 0.13), "crisp": (0.06, 0.13), "broad": (0.12, 0.2)}
+"""How wide strokes are that are drawn anew, as a part of a digit's height."""
+
 
 class Writer:
     """One hand with one pen: its digits look alike in slant, proportions and weight.
@@ -21,26 +24,35 @@ class Writer:
         images: (N, 28, 28) uint8 MNIST digits, 0 paper .. 255 ink.
         labels: (N,) digits.
         spread: how far hands differ, 1.0 as far as people's do in general, 2.0 with every oddity.
+        ambiguous: some digits look like letters, as in numbers they may.
     """
 
     def __init__(
-        self, rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], spread: float = 1.0
+        self,
+        rng: Generator,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        spread: float = 1.0,
+        *,
+        ambiguous: bool = False,
     ) -> None:
-        self.images, self.labels = images, labels
+        self.images, self.labels, self.ambiguous = images, labels, ambiguous
         self.slant = rng.normal(0, 0.18 * spread)
         self.turn = rng.normal(0, 0.06 * spread)
         self.aspect = np.exp(rng.normal(0, 0.16 * spread))
-        self.drawn = rng.random() < 0.15  # all digits drawn with strokes rather than taken from MNIST
+        self.drawn = rng.choice([0.06, 0.35, 1.0], p=[0.6, 0.25, 0.15])  # how many are not taken from MNIST
         self.weight = rng.choice(["plain", "crisp", "thin", "broad"], p=[0.3, 0.35, 0.2, 0.15])
         self.level = rng.uniform(0.3, 0.6)
         self.thickness = rng.uniform(0, 1)
+        low, high = _PENS[self.weight]
+        self.pen = low + (high - low) * self.thickness
 
     def digit(self, rng: Generator, height: int, digit: int | None = None) -> tuple[Ink, int]:
         """A digit about `height` pixels high, and which one it is."""
         if digit is None:
             digit = int(rng.integers(10))
-        if self.drawn or rng.random() < 0.04:
-            return drawn_digit(rng, digit, height), digit
+        if rng.random() < self.drawn:
+            return drawn_digit(rng, digit, height, pen=self.pen, ambiguous=self.ambiguous), digit
         while True:  # a random place finds a digit of the class in ten tries
             index = int(rng.integers(len(self.labels)))
             if self.labels[index] == digit:

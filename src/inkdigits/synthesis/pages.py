@@ -53,8 +53,11 @@ class _Sheet:
         rows, columns = place
         top, left = rows.start - round(y), columns.start - round(x)
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
-        if ink[top : top + tall, left : left + wide].sum() > VISIBLE * ink.sum():
-            self.boxes.append((columns.start, rows.start, wide, tall))
+        visible = ink[top : top + tall, left : left + wide]
+        if visible.sum() > VISIBLE * ink.sum():
+            down, across = strokes.extent(visible)
+            corner = columns.start + across.start, rows.start + down.start
+            self.boxes.append((*corner, across.stop - across.start, down.stop - down.start))
             self.digits.append(digit)
 
     def page(self, pixels: NDArray[np.uint8], left: int = 0, top: int = 0) -> Page:
@@ -95,7 +98,7 @@ def _field(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8],
     tall, wide = min(height, int(unit * rng.uniform(1.05, 1.9))), min(width, int(unit * rng.uniform(1.5, 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]))
+    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True)
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     _number(rng, sheet, writer, unit * rng.uniform(-0.05, 0.6), y, slope, unit, gap, text=False)
@@ -115,7 +118,7 @@ def _field(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8],
 def _write(rng: Generator, sheet: _Sheet, images: NDArray[np.uint8], labels: NDArray[np.uint8], unit: float) -> None:
     """Lines of numbers in one hand."""
     height, width = sheet.ink.shape
-    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]))
+    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True)
     slope = rng.normal(0, 0.05) if rng.random() < 0.7 else rng.uniform(-0.27, 0.27)
     leading = unit * rng.uniform(1.15, 2.4)
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.25), rng.uniform(0.2, 0.9)], p=[0.3, 0.45, 0.25])
@@ -154,10 +157,17 @@ def _number(
         ink = _sign(rng, unit)
         sheet.put(ink, x, y + slope * x + unit * rng.uniform(-0.1, 0.1))
         x += ink.shape[1] + unit * max(0.05, gap)
-    repeated = int(rng.choice([0, int(rng.integers(10))])) if rng.random() < 0.2 else None  # 1000, 77
+    if text and rng.random() < 0.5:
+        ink = strokes.word(rng, max(4, int(unit * rng.uniform(0.35, 0.8))))
+        sheet.put(ink, x, y + slope * x + unit - 0.8 * ink.shape[0])
+        x += ink.shape[1]
+        return x
+    repeated = int(rng.choice([0, 1, int(rng.integers(10))])) if rng.random() < 0.2 else None  # 1000, 11, 77
     uneven = rng.choice([0.08, 0.2], p=[0.7, 0.3])
     zeros = rng.uniform(0.45, 0.8) if rng.random() < 0.2 else 1.0  # some write them small
     lifted = rng.uniform(0, 0.5)
+    kerned = rng.random() < 0.7
+    edge = np.full(sheet.ink.shape[0], -np.inf)
     for _ in range(rng.integers(1, 8)):
         if x > sheet.ink.shape[1]:
             break
@@ -170,11 +180,18 @@ def _number(
             small = zeros if digit == 0 else 1.0
             ink, _ = writer.digit(rng, max(5, round(tall * small)), digit)
             base -= lifted * (1 - small) * unit
-        sheet.put(ink, x, base + unit - ink.shape[0], digit)
-        x += ink.shape[1] + unit * (gap + rng.normal(0, 0.04))
+        top = base + unit - ink.shape[0]
+        space = unit * (gap + rng.normal(0, 0.04))
+        if kerned and np.isfinite(edge).any():
+            x = max(x - 0.45 * ink.shape[1], min(x, _beside(edge, ink, round(top), round(0.08 * unit))))
+        sheet.put(ink, x + space, top, digit)
+        _reached(edge, ink, round(top), x + space)
+        x += ink.shape[1] + space
         if rng.random() < 0.07:  # a point or comma between thousands
             ink = strokes.dot(rng, unit * rng.uniform(0.06, 0.16))
-            sheet.put(ink, x - 0.1 * unit, base + unit * rng.uniform(0.85, 1.0) - min(ink.shape[0], 0.15 * unit))
+            top = base + unit * rng.uniform(0.85, 1.0) - min(ink.shape[0], 0.15 * unit)
+            sheet.put(ink, x - 0.1 * unit, top)
+            _reached(edge, ink, round(top), x - 0.1 * unit)
             x += ink.shape[1] + unit * max(0.0, gap)
     closed = rng.random() < 0.35  # with a dash, two, or more, so that nobody adds a digit
     for _ in range(rng.integers(1, 4)):
@@ -183,6 +200,28 @@ def _number(
             sheet.put(ink, x, y + slope * x + unit * rng.uniform(0.1, 0.8))
             x += ink.shape[1] + unit * rng.uniform(0, 0.3)
     return x
+
+
+def _beside(edge: NDArray[np.float64], ink: Ink, top: int, reach: int) -> float:
+    """Where ink whose first row is `top` touches what reaches to `edge`, up to `reach` rows above and below."""
+    first = np.where((ink > 0.3).any(1), (ink > 0.3).argmax(1), np.inf)
+    rows = _rows(edge, ink, top)
+    near = cv2.dilate(np.maximum(edge, -1e6)[:, None], np.ones((2 * reach + 1, 1), np.uint8))[:, 0]
+    return float((near[rows] - first[rows.start - top : rows.stop - top]).max(initial=-np.inf))
+
+
+def _reached(edge: NDArray[np.float64], ink: Ink, top: int, x: float) -> None:
+    """Note how far to the right ink reaches in each row when it stands at (x, top)."""
+    mask = ink[:, ::-1] > 0.3
+    last = np.where(mask.any(1), x + ink.shape[1] - mask.argmax(1), -np.inf)
+    rows = _rows(edge, ink, top)
+    np.maximum(edge[rows], last[rows.start - top : rows.stop - top], out=edge[rows])
+
+
+def _rows(edge: NDArray[np.float64], ink: Ink, top: int) -> slice:
+    """The rows of a sheet that ink lies on whose first row is `top`."""
+    start = min(len(edge), max(0, top))
+    return slice(start, max(start, min(len(edge), top + ink.shape[0])))
 
 
 def _sign(rng: Generator, unit: float) -> Ink:
@@ -202,13 +241,16 @@ def _cluttered(rng: Generator, picture: paper.Picture, unit: float) -> paper.Pic
     sheet = _Sheet(height, width)
     for _ in range(rng.integers(1, 4)):
         x, y = rng.uniform(-0.1, 0.9) * width, rng.uniform(-0.1, 0.95) * height
-        kind = rng.choice(["printed", "scribble", "stroke", "thing", "letters"], p=[0.3, 0.15, 0.25, 0.15, 0.15])
+        kinds = ["printed", "scribble", "stroke", "thing", "letters", "word"]
+        kind = rng.choice(kinds, p=[0.28, 0.14, 0.22, 0.12, 0.1, 0.14])
         if kind == "printed":
             signs = np.array(list(strokes.LETTERS[:35] + strokes.LETTERS[20:35] * 2 + " " * 12 + "0123456789:-./"))
             words = "".join(rng.choice(signs, rng.integers(4, 24)))
             sheet.put(strokes.printed(rng, words, int(rng.uniform(8, 22))), x, y)
         elif kind == "scribble":
             sheet.put(strokes.scribble(rng, int(rng.uniform(0.5, 2.5) * min(unit, 48)) + 4), x, y)
+        elif kind == "word":
+            sheet.put(strokes.word(rng, int(rng.uniform(0.3, 0.9) * min(unit, 48)) + 4), x, y)
         elif kind == "letters":
             for _ in range(rng.integers(1, 8)):
                 glyph = strokes.letter(rng, int(rng.uniform(0.6, 1.2) * min(unit, 48)) + 4)

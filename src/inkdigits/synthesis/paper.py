@@ -21,7 +21,7 @@ def paper(rng: Generator, height: int, width: int, unit: float, security: float 
         height: of the picture, in pixels.
         width: of the picture, in pixels.
         unit: the height of what will be written, in pixels.
-        security: how often it has the fine wavy lines of cheques.
+        security: how often it has the fine wavy lines of cheques; fields of dots are about half as frequent.
     """
     tint = rng.normal(0, 1, 3) * rng.choice([0.0, 6.0, 22.0], p=[0.4, 0.4, 0.2])
     color = np.clip(rng.uniform(110, 255) + tint, 70, 255).astype(np.float32)
@@ -34,7 +34,7 @@ def paper(rng: Generator, height: int, width: int, unit: float, security: float 
         far = (x - rng.uniform(0, width)) * np.cos(angle) + (y - rng.uniform(0, height)) * np.sin(angle)
         shade = 1 / (1 + np.exp(-far / rng.uniform(1, 2 * unit)))
         picture *= (1 - rng.uniform(0.1, 0.55) * shade.astype(np.float32))[..., None]
-    for texture, chance in ((_grain, 0.5), (_guilloche, security), (_halftone, 0.1), (_blotches, 0.15)):
+    for texture, chance in ((_grain, 0.5), (_guilloche, security), (_halftone, 0.45 * security), (_blotches, 0.15)):
         if rng.random() < chance:
             picture *= (1 - texture(rng, height, width, unit))[..., None]
     if rng.random() < 0.35:

@@ -30,6 +30,8 @@ _DIGITS: dict[int, list[list[Points]]] = {
             [(0.5, 0), (0.12, 0.25), (0.1, 0.7), (0.5, 1), (0.88, 0.7), (0.88, 0.28), (0.5, 0)],
             [(0.95, 0.02), (0.05, 0.98)],
         ],
+        [[(0.9, 0.05), (0.4, 0), (0.1, 0.5), (0.45, 1), (0.87, 0.55), (0.55, 0.04), (0.98, 0.1)]],
+        [[(0.6, 0.1), (0.2, 0.2), (0.1, 0.7), (0.5, 1), (0.9, 0.6), (0.72, 0.06)]],
     ],
     1: [
         [[(0.5, 0), (0.5, 1)]],
@@ -37,16 +39,30 @@ _DIGITS: dict[int, list[list[Points]]] = {
         [[(0.1, 0.5), (0.6, 0), (0.6, 0), (0.6, 1)]],
         [[(0.25, 0.25), (0.55, 0), (0.55, 0), (0.55, 1)], [(0.2, 1), (0.92, 1)]],
         [[(0.0, 0.62), (0.75, 0), (0.75, 0), (0.72, 1)]],
+        [[(0.0, 0.95), (0.75, 0), (0.75, 0), (0.7, 1)]],
+        [[(0.0, 0.7), (0.4, 0.4), (0.7, 0), (0.7, 0), (0.62, 1)]],
+        [[(0.05, 0.5), (0.45, 0.06), (0.68, 0.06), (0.62, 0.5), (0.5, 1)]],
+        [[(0.5, 0), (0.42, 0.8), (0.5, 1), (0.68, 0.94)]],
     ],
     2: [
         [[(0.1, 0.25), (0.45, 0), (0.85, 0.25), (0.5, 0.65), (0.05, 1), (0.05, 1), (0.95, 0.97)]],
         [[(0.1, 0.06), (0.85, 0.03), (0.85, 0.03), (0.08, 0.96), (0.08, 0.96), (0.95, 0.95)]],
         [[(0.12, 0.2), (0.5, 0), (0.85, 0.22), (0.6, 0.6), (0.05, 1), (0.05, 1), (0.45, 0.9), (0.97, 0.98)]],
         [[(0.1, 0.25), (0.5, 0), (0.85, 0.28), (0.35, 0.85), (0.08, 0.95), (0.15, 0.8), (0.5, 0.95), (0.97, 0.92)]],
+        [[(0.3, 0.4), (0.14, 0.28), (0.2, 0.08), (0.55, 0), (0.82, 0.2), (0.6, 0.6), (0.15, 0.96), (0.05, 0.87),
+          (0.2, 0.78), (0.5, 0.92), (0.97, 0.95)]],
+        [[(0.48, 0.3), (0.2, 0.34), (0.14, 0.1), (0.5, 0), (0.82, 0.2), (0.55, 0.65), (0.06, 0.98), (0.06, 0.98),
+          (0.97, 0.95)]],
+        [[(0.1, 0.25), (0.5, 0), (0.85, 0.22), (0.6, 0.6), (0.3, 0.88), (0.5, 1), (0.95, 0.88)]],
+        [[(0.45, 0.28), (0.2, 0.3), (0.2, 0.08), (0.55, 0), (0.8, 0.18), (0.55, 0.6), (0.15, 0.95), (0.06, 0.82),
+          (0.3, 0.8), (0.6, 0.98), (0.97, 0.86)]],
     ],
     3: [
         [[(0.1, 0.12), (0.5, 0), (0.85, 0.22), (0.4, 0.46), (0.4, 0.46), (0.9, 0.7), (0.5, 1), (0.08, 0.88)]],
         [[(0.1, 0.03), (0.88, 0.02), (0.88, 0.02), (0.42, 0.4), (0.42, 0.4), (0.9, 0.7), (0.5, 1), (0.08, 0.9)]],
+        [[(0.15, 0.14), (0.5, 0), (0.82, 0.2), (0.5, 0.45), (0.8, 0.62), (0.75, 0.88), (0.4, 1), (0.05, 0.86)]],
+        [[(0.12, 0.12), (0.5, 0), (0.82, 0.2), (0.5, 0.46), (0.34, 0.5), (0.42, 0.4), (0.6, 0.46), (0.9, 0.7), (0.5, 1),
+          (0.08, 0.86)]],
     ],
     4: [
         [[(0.2, 0), (0.08, 0.58), (0.08, 0.58), (0.95, 0.58)], [(0.7, 0.1), (0.65, 1)]],
@@ -54,6 +70,11 @@ _DIGITS: dict[int, list[list[Points]]] = {
         [[(0.6, 0), (0.05, 0.62), (0.05, 0.62), (0.95, 0.6)], [(0.72, 0.35), (0.64, 1)]],
         [[(0.5, 0), (0.06, 0.55), (0.06, 0.55), (0.9, 0.48), (0.9, 0.48), (0.5, 1)]],
         [[(0.12, 0), (0.1, 0.45), (0.5, 0.55), (0.85, 0.4)], [(0.88, 0), (0.8, 1)]],
+        [[(0.1, 0.05), (0.1, 0.4), (0.45, 0.5), (0.85, 0.3)], [(0.92, 0), (0.75, 0.5), (0.5, 1)]],
+        [[(0.45, 0), (0.12, 0.6), (0.12, 0.6), (0.92, 0.58)], [(0.7, 0.35), (0.55, 1)]],
+        [[(0.2, 0), (0.08, 0.42), (0.3, 0.52), (0.85, 0.1), (0.85, 0.1), (0.62, 1)]],
+        [[(0.15, 0), (0.12, 0.5), (0.12, 0.5), (0.95, 0.5)], [(0.88, 0), (0.82, 1)]],
+        [[(0.55, 0), (0.15, 0.5), (0.2, 0.62), (0.9, 0.5)], [(0.75, 0.2), (0.6, 1)]],
     ],
     5: [
         [[(0.85, 0.02), (0.22, 0.02), (0.22, 0.02), (0.15, 0.44), (0.15, 0.44), (0.5, 0.36), (0.9, 0.65), (0.5, 1),
@@ -62,10 +83,20 @@ _DIGITS: dict[int, list[list[Points]]] = {
             [(0.22, 0.06), (0.15, 0.44), (0.15, 0.44), (0.55, 0.38), (0.9, 0.67), (0.5, 1), (0.06, 0.9)],
             [(0.2, 0.03), (0.95, 0)],
         ],
+        [[(0.92, 0.08), (0.5, 0), (0.15, 0.22), (0.5, 0.47), (0.87, 0.72), (0.5, 1), (0.08, 0.9)]],
+        [[(0.97, 0.02), (0.35, 0.04), (0.2, 0.4), (0.7, 0.54), (0.8, 0.85), (0.4, 1), (0.05, 0.9)]],
+        [[(0.9, 0.04), (0.42, 0.04), (0.42, 0.04), (0.25, 0.42), (0.25, 0.42), (0.72, 0.5), (0.56, 0.86), (0.08, 1)]],
+        [[(0.4, 0.02), (0.36, 0.36), (0.62, 0.5), (0.62, 0.85), (0.3, 1), (0.05, 0.85)], [(0.4, 0.02), (1, 0)]],
+        [
+            [(0.3, 0.18), (0.2, 0.46), (0.5, 0.4), (0.82, 0.68), (0.5, 1), (0.05, 0.92)],
+            [(0.42, 0.04), (0.65, 0.08), (0.95, 0)],
+        ],
     ],
     6: [
         [[(0.75, 0.02), (0.3, 0.3), (0.1, 0.7), (0.5, 1), (0.88, 0.72), (0.5, 0.5), (0.13, 0.7)]],
         [[(0.5, 0), (0.16, 0.4), (0.12, 0.8), (0.55, 1), (0.88, 0.75), (0.55, 0.52), (0.14, 0.75)]],
+        [[(0.8, 0), (0.35, 0.2), (0.1, 0.65), (0.35, 1), (0.78, 0.85), (0.72, 0.56), (0.35, 0.6), (0.18, 0.8)]],
+        [[(0.2, 0), (0.13, 0.6), (0.3, 1), (0.8, 0.9), (0.78, 0.6), (0.4, 0.5), (0.16, 0.72)]],
     ],
     7: [
         [[(0.08, 0.04), (0.9, 0.03), (0.9, 0.03), (0.4, 1)]],
@@ -76,6 +107,10 @@ _DIGITS: dict[int, list[list[Points]]] = {
             [(0.06, 0.2), (0.1, 0.05), (0.1, 0.05), (0.5, 0.09), (0.92, 0.02), (0.92, 0.02), (0.4, 1)],
             [(0.3, 0.55), (0.8, 0.45)],
         ],
+        [[(0.05, 0.1), (0.5, 0), (0.82, 0.14), (0.62, 0.6), (0.45, 1)]],
+        [[(0, 0.16), (0.3, 0.02), (0.85, 0.05), (0.58, 0.5), (0.42, 1)], [(0.15, 0.52), (0.95, 0.46)]],
+        [[(0.1, 0.08), (0.72, 0.04), (0.72, 0.04), (0.6, 0.5), (0.5, 1)], [(0.2, 0.5), (1, 0.5)]],
+        [[(0.1, 0.05), (0.9, 0.03), (0.9, 0.03), (0.58, 0.5), (0.5, 0.92), (0.7, 1)]],
     ],
     8: [
         [[(0.8, 0.14), (0.45, 0), (0.18, 0.22), (0.5, 0.47), (0.87, 0.75), (0.5, 1), (0.13, 0.76), (0.5, 0.47),
@@ -84,18 +119,62 @@ _DIGITS: dict[int, list[list[Points]]] = {
             [(0.5, 0), (0.2, 0.22), (0.5, 0.47), (0.8, 0.24), (0.5, 0)],
             [(0.5, 0.47), (0.12, 0.74), (0.5, 1), (0.88, 0.74), (0.5, 0.47)],
         ],
+        [[(0.88, 0.04), (0.4, 0.06), (0.22, 0.28), (0.75, 0.66), (0.7, 0.96), (0.28, 0.95), (0.24, 0.7), (0.65, 0.4),
+          (0.95, 0.02)]],
     ],
     9: [
         [[(0.85, 0.22), (0.5, 0.02), (0.14, 0.28), (0.5, 0.52), (0.85, 0.22), (0.85, 0.22), (0.78, 1)]],
         [[(0.85, 0.2), (0.5, 0.02), (0.14, 0.28), (0.5, 0.52), (0.84, 0.25), (0.85, 0.65), (0.6, 0.98), (0.15, 0.92)]],
         [[(0.15, 0.03), (0.14, 0.35), (0.5, 0.45), (0.85, 0.25)], [(0.86, 0.0), (0.84, 0.65), (0.6, 1), (0.15, 0.93)]],
         [[(0.85, 0.25), (0.55, 0.02), (0.15, 0.25), (0.4, 0.52), (0.83, 0.28), (0.8, 0.7), (0.45, 1)]],
+        [[(0.9, 0.06), (0.45, 0), (0.1, 0.25), (0.35, 0.5), (0.76, 0.3), (0.88, 0), (0.78, 0.6), (0.6, 1)]],
+        [[(0.5, 0.3), (0.15, 0.4), (0.12, 0.12), (0.5, 0), (0.88, 0.2), (0.8, 0.6), (0.5, 1)]],
+        [[(0.75, 0.15), (0.4, 0.02), (0.15, 0.2), (0.4, 0.4), (0.75, 0.2), (0.75, 0.2), (0.86, 0.6), (0.7, 0.95),
+          (0.3, 1), (0.05, 0.86)]],
+        [[(0.95, 0.02), (0.4, 0.05), (0.2, 0.25), (0.45, 0.42), (0.8, 0.12), (0.8, 0.12), (0.8, 0.7), (0.5, 1),
+          (0.05, 0.92)]],
     ],
 }  # fmt: skip
-_WIDTHS = {0: (0.5, 0.95), 1: (0.15, 0.6)}
+# Ways in which only the digits beside them tell them from an l, an r or a P.
+_AMBIGUOUS: dict[int, list[list[Points]]] = {
+    1: [
+        [[(0.05, 0.8), (0.6, 0.35), (0.65, 0.02), (0.4, 0.1), (0.32, 0.65), (0.45, 0.98), (0.85, 0.88)]],
+    ],
+    5: [
+        [[(0.05, 0.4), (0.35, 1), (0.35, 1), (0.52, 0.06), (0.52, 0.06), (1, 0.02)]],
+        [[(0.1, 0.45), (0.25, 0.92), (0.4, 0.94), (0.45, 0.3), (0.56, 0.04), (1, 0.08)]],
+        [[(0.22, 0.1), (0.3, 1), (0.3, 1), (0.42, 0.25), (0.95, 0.06)]],
+    ],
+    9: [
+        [[(0.25, 0.32), (0.2, 0.1), (0.6, 0), (0.92, 0.2), (0.65, 0.45), (0.33, 0.46), (0.33, 0.46), (0.28, 1)]],
+        [[(0.42, 0.42), (0.14, 0.38), (0.14, 0.12), (0.55, 0), (0.92, 0.2), (0.72, 0.42), (0.42, 0.5), (0.42, 0.5),
+          (0.36, 1)]],
+    ],
+}  # fmt: skip
+_WIDTHS = {0: (0.45, 0.95), 1: (0.15, 0.75)}
 LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxαγελπΣΩ"
 """Letters that cannot be taken for a digit, most of the time."""
 SYMBOLS = "+-=*#$%&@?<>:;~^"
+# Joined handwriting: each letter is one stroke from where the last one ended to where the next begins; x in letter
+# widths, y upward from the line the word stands on in heights of a small letter.
+_JOINED: dict[str, Points] = {
+    "a": [(0, 0.1), (0.6, 0.95), (0.25, 0.8), (0.2, 0.15), (0.5, 0.05), (0.75, 0.9), (0.78, 0.2), (1, 0.1)],
+    "c": [(0, 0.1), (0.7, 0.9), (0.35, 0.95), (0.15, 0.4), (0.5, 0), (1, 0.2)],
+    "d": [(0, 0.1), (0.6, 0.9), (0.2, 0.7), (0.3, 0.05), (0.7, 0.5), (0.8, 2), (0.78, 0.2), (1, 0.1)],
+    "e": [(0, 0.1), (0.55, 0.45), (0.5, 0.95), (0.2, 0.75), (0.25, 0.1), (0.6, 0), (1, 0.2)],
+    "g": [(0, 0.1), (0.6, 0.95), (0.2, 0.7), (0.4, 0.1), (0.75, 0.9), (0.7, -0.6), (0.4, -1), (0.25, -0.6), (1, 0.1)],
+    "h": [(0, 0.1), (0.35, 1.4), (0.3, 2), (0.12, 1.2), (0.12, 0), (0.35, 0.85), (0.62, 0.85), (0.7, 0.1), (1, 0.1)],
+    "i": [(0, 0.1), (0.45, 0.95), (0.5, 0.15), (1, 0.15)],
+    "l": [(0, 0.1), (0.5, 1.2), (0.42, 2), (0.2, 1.4), (0.3, 0.1), (0.7, 0.05), (1, 0.2)],
+    "n": [(0, 0.1), (0.1, 0.9), (0.14, 0.05), (0.35, 0.8), (0.6, 0.9), (0.72, 0.1), (1, 0.1)],
+    "o": [(0, 0.1), (0.5, 0.95), (0.15, 0.6), (0.4, 0), (0.75, 0.5), (0.5, 0.95), (1, 0.85)],
+    "r": [(0, 0.1), (0.3, 0.95), (0.45, 0.75), (0.7, 0.85), (0.7, 0.2), (1, 0.1)],
+    "s": [(0, 0.1), (0.45, 0.95), (0.6, 0.4), (0.45, 0), (0.15, 0.1), (1, 0.15)],
+    "t": [(0, 0.1), (0.45, 1), (0.48, 1.7), (0.45, 0.2), (0.65, 0), (1, 0.2)],
+    "u": [(0, 0.1), (0.12, 0.9), (0.18, 0.15), (0.45, 0), (0.7, 0.4), (0.72, 0.95), (0.78, 0.15), (1, 0.1)],
+    "v": [(0, 0.1), (0.1, 0.9), (0.4, 0.02), (0.75, 0.9), (1, 0.85)],
+    "y": [(0, 0.1), (0.1, 0.9), (0.3, 0.1), (0.75, 0.9), (0.65, -0.7), (0.35, -0.95), (0.25, -0.5), (1, 0.1)],
+}  # fmt: skip
 _TYPEFACES = (
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-BoldOblique", "DejaVuSans-Oblique", "DejaVuSansMono",
     "DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic",
@@ -104,12 +183,21 @@ _TYPEFACES = (
 """Files that come with Matplotlib."""
 
 
-def drawn_digit(rng: Generator, digit: int, height: int) -> Ink:
-    """A digit written with a pen, about `height` pixels high."""
-    ways = _DIGITS[digit]
+def drawn_digit(rng: Generator, digit: int, height: int, *, pen: float | None = None, ambiguous: bool = False) -> Ink:
+    """A digit written with a pen.
+
+    Args:
+        rng: draws everything else.
+        digit: 0..9.
+        height: of the digit, about, in pixels.
+        pen: width of its strokes as a part of the height; any unless given.
+        ambiguous: also in ways that look like a letter.
+    """
+    ways = _DIGITS[digit] + (_AMBIGUOUS.get(digit, []) if ambiguous else [])
     strokes = ways[rng.integers(len(ways))]
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
-    return _drawn(rng, strokes, height, rng.uniform(low, high) * height, jitter=0.035)
+    thick = (pen or _pen(rng)) * height
+    return _drawn(rng, strokes, height, rng.uniform(low, high) * height, thick, jitter=0.035)
 
 
 def scribble(rng: Generator, height: int) -> Ink:
@@ -120,7 +208,22 @@ def scribble(rng: Generator, height: int) -> Ink:
         if rng.random() < 0.3:  # straight lines rather than curves
             points = np.repeat(points, 2, axis=0)
         strokes.append([(float(x), float(y)) for x, y in points])
-    return _drawn(rng, strokes, height, rng.uniform(0.4, 1.8) * height, jitter=0.0)
+    return _drawn(rng, strokes, height, rng.uniform(0.4, 1.8) * height, _pen(rng) * height)
+
+
+def word(rng: Generator, height: int) -> Ink:
+    """A word in joined handwriting; its small letters are about `height` pixels high."""
+    letters = rng.choice(list(_JOINED), rng.integers(2, 10))
+    wide = rng.uniform(0.5, 1.2)
+    joined = np.concatenate([np.add(_JOINED[letter], (i, 0)) for i, letter in enumerate(letters)])
+    low, high = joined[:, 1].min(), joined[:, 1].max()
+    scaled = np.stack([joined[:, 0] / len(letters), (high - joined[:, 1]) / (high - low)], 1)
+    strokes = [[(float(x), float(y)) for x, y in scaled]]
+    for i in np.flatnonzero(letters == "t"):  # the bar of a t
+        y = (high - rng.uniform(1.1, 1.5)) / (high - low)
+        strokes.append([((i + 0.1) / len(letters), y), ((i + rng.uniform(0.8, 1.3)) / len(letters), y)])
+    tall = int(height * (high - low))
+    return _drawn(rng, strokes, tall, wide * height * len(letters), _pen(rng) * height, jitter=0.012)
 
 
 def line(rng: Generator, length: int) -> Ink:
@@ -135,7 +238,8 @@ def line(rng: Generator, length: int) -> Ink:
     ]
     strokes = shapes[rng.choice(len(shapes), p=[0.4, 0.15, 0.1, 0.15, 0.1, 0.1])]
     flat = rng.uniform(0.02, 0.3) if len(strokes[0]) == 2 and len(strokes) < 2 else rng.uniform(0.4, 1)
-    return _drawn(rng, strokes, max(2, int(length * flat)), float(length), jitter=0.03)
+    tall = max(2, int(length * flat))
+    return _drawn(rng, strokes, tall, float(length), _pen(rng) * tall, jitter=0.03)
 
 
 def dot(rng: Generator, size: float) -> Ink:
@@ -180,7 +284,7 @@ def typeset() -> list[NDArray[np.uint8]]:
             picture = Image.new("L", (420, 180))
             ImageDraw.Draw(picture).text((40, 30), text, 255, font=face)
             glyphs.append(np.asarray(picture))
-    cut = [_cut(glyph) for glyph in glyphs if glyph.any()]
+    cut = [glyph[extent(glyph, 25)] for glyph in glyphs if glyph.any()]
     return [cv2.resize(g, (max(3, g.shape[1] * 64 // g.shape[0]), 64)) for g in cut if g.shape[1] < 4 * g.shape[0]]
 
 
@@ -210,7 +314,7 @@ def bent(rng: Generator, ink: Ink, strength: float) -> Ink:
 
 def tight(ink: Ink) -> Ink:
     """Ink without its empty margins; never smaller than one pixel."""
-    return np.ascontiguousarray(_cut(ink, 0.1))
+    return np.ascontiguousarray(ink[extent(ink)])
 
 
 def put(sheet: Ink, ink: Ink, y: float, x: float) -> tuple[slice, slice] | None:
@@ -225,31 +329,41 @@ def put(sheet: Ink, ink: Ink, y: float, x: float) -> tuple[slice, slice] | None:
     return rows, columns
 
 
-def _cut(ink: NDArray[Any], threshold: float = 25) -> NDArray[Any]:
+def extent(ink: NDArray[Any], threshold: float = 0.1) -> tuple[slice, slice]:
+    """Rows and columns between which all ink above a threshold lies; the first of each where there is none."""
     mask = ink > threshold
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not rows.size:
-        return ink[:1, :1]
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _drawn(rng: Generator, strokes: Sequence[Points], height: int, width: float, jitter: float) -> Ink:
-    """Strokes drawn in a box of height x width pixels with one pen."""
-    pen = max(1.0, height * np.exp(rng.uniform(np.log(0.03), np.log(0.2))))
-    margin = int(pen + 0.1 * height) + 2
-    canvas = np.zeros((int(height) + 2 * margin, int(width) + 2 * margin), np.uint8)
-    slant = rng.normal(0, 0.15)
-    turn = rng.normal(0, 0.06)
+def _pen(rng: Generator) -> float:
+    """The width of a pen's strokes as a part of the height of what it writes."""
+    return float(np.exp(rng.uniform(np.log(0.03), np.log(0.2))))
+
+
+def _drawn(
+    rng: Generator, strokes: Sequence[Points], height: int, width: float, pen: float, jitter: float = 0.0
+) -> Ink:
+    """Strokes drawn in a box of height x width pixels with one pen, all in pixels."""
+    pen = max(1.0, pen)
+    slant, turn = rng.normal(0, 0.15), rng.normal(0, 0.06)
+    paths = []
     for stroke in strokes:
         points = np.asarray(stroke, np.float64)
         corner = np.r_[False, (points[1:] == points[:-1]).all(1)]
         moves = rng.normal(0, jitter, points.shape)
         moves[corner] = moves[np.flatnonzero(corner) - 1]  # a corner stays one point
-        curve = _curve(points + moves)
-        x = curve[:, 0] - 0.5 - (slant + turn) * (curve[:, 1] - 0.5)
-        y = curve[:, 1] - 0.5 + turn * (curve[:, 0] - 0.5)
-        path = np.stack([(x + 0.5) * width + margin, (y + 0.5) * height + margin], 1)
-        cv2.polylines(canvas, [np.rint(path * 16).astype(np.int32)], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
+        x, y = ((_curve(points + moves) - 0.5) * (width, height)).T
+        paths.append(np.stack([x - (slant + turn) * y, y + turn * x], 1))
+    margin = int(pen / 2) + 2
+    low, high = (edge(np.concatenate(paths), axis=0) for edge in (np.min, np.max))
+    wide, tall = np.ceil(high - low).astype(int) + 2 * margin
+    canvas = np.zeros((tall, wide), np.uint8)
+    for path in paths:
+        fixed = np.rint((path - low + margin) * 16).astype(np.int32)
+        cv2.polylines(canvas, [fixed], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
     ink = canvas.astype(np.float32) / np.float32(255)
     if pen < 1.5:
         ink = ink * np.float32(rng.uniform(0.6, 1))
