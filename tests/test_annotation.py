@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from handmade import BLANK, PAGE, number, reading
+from inkdigits import annotation
 from inkdigits.annotation import ACCEPTED, REJECTED, Drawings, annotated
+from inkdigits.errors import InkdigitsError
 from inkdigits.reading import Reading
 
 PAPER = np.full((300, 400), 235, np.uint8)
@@ -106,3 +108,24 @@ def test_a_drawing_that_is_read_is_not_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a" * 300, "ü" * 300, "with space", "\udcff7", ".hidden"])
 def test_any_name_gives_a_file(tmp_path: Path, name: str) -> None:
     assert Drawings(tmp_path).add(name, PAPER, Reading("", (), 400, 300)).is_file()
+
+
+def test_the_page_of_a_document_stays_in_a_long_name(tmp_path: Path) -> None:
+    drawings = Drawings(tmp_path)
+    names = [drawings.add("x" * 300, PAPER, PAGE, page).name for page in (1, 2)]
+    assert [name[-11:] for name in names] == ["-page-1.png", "-page-2.png"]
+
+
+def test_a_link_to_itself_among_the_sources_does_no_harm(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.png"
+    loop.symlink_to(loop)
+    assert Drawings(tmp_path / "out", [loop]).add("seven", PAPER, PAGE).is_file()
+
+
+def test_a_drawing_that_cannot_be_written_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(annotation, "write_atomically", full)
+    with pytest.raises(InkdigitsError, match=r"seven\.png; No space left on device\. Choose"):
+        Drawings(tmp_path).add("seven", PAPER, PAGE)

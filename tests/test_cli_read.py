@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -209,6 +210,15 @@ def test_a_file_name_that_is_no_utf8_is_read(trained: Path, pictures: Path) -> N
     assert json.loads(done.stdout)["file"].endswith("\ufffd7.png")
 
 
+def test_standard_input_that_is_closed_is_named_and_skipped(trained: Path, pictures: Path) -> None:
+    line = shlex.join(
+        [sys.executable, "-m", "inkdigits", "read", "-", str(pictures / "7.png"), "--model", str(trained)]
+    )
+    done = subprocess.run(f"{line} <&-", shell=True, capture_output=True, check=False)
+    assert done.returncode == 1 and b"7" in done.stdout
+    assert b"standard input" in done.stderr and b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -221,6 +231,8 @@ def test_a_file_name_that_is_no_utf8_is_read(trained: Path, pictures: Path) -> N
         ["-", "-"],
         ["x.png", "--what"],
         ["x.png", "--draw", __file__],
+        ["x.png", "--draw", f"{os.devnull}/out"],
+        [""],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:

@@ -97,7 +97,7 @@ def test_a_large_page_is_drawn_coarser(size: tuple[int, int]) -> None:
         (pdf(BLACK_HALF, notes=LOCKED), "password"),
         (scanned(SEVEN)[:300], "damaged or cut short"),
         (b"%PDF-1.7\nnothing more", "damaged or cut short"),
-        (pdf(), "it has none|damaged"),
+        (pdf(), "damaged or cut short"),
     ],
 )
 def test_what_cannot_be_opened_is_refused_in_words(content: bytes, words: str) -> None:
@@ -129,6 +129,24 @@ def test_a_page_without_an_end_is_given_up_and_the_others_are_read(monkeypatch: 
             drawn.append(-1)
     assert drawn == [pytest.approx(127, abs=2), -1, pytest.approx(127, abs=2)]
     assert time.monotonic() - start < 20
+
+
+def test_a_document_of_pages_without_an_end_is_left_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_PAGE_SECONDS", 1.0)
+    monkeypatch.setattr(images, "MAX_BAD_PAGES", 2)
+    endless = BLACK_HALF * 500_000
+    given = pages(pdf(endless, endless, endless, BLACK_HALF), "slow.pdf")
+    for _ in range(2):
+        with pytest.raises(ImageError, match="can be drawn"):
+            next(given).pixels()
+    with pytest.raises(ImageError, match=r"2 pages of slow\.pdf cannot; those from page 3 on"):
+        next(given)
+
+
+def test_without_what_draws_pdfs_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "WORKER", documents.WORKER.with_name("nowhere.py"))
+    with pytest.raises(ImageError, match=r"mine\.pdf.*install pypdfium2"):
+        next(pages(scanned(SEVEN), "mine.pdf"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not hold a process to its memory")

@@ -259,7 +259,7 @@ def test_files_that_are_cut_short_are_refused_or_nearly_whole(kind: str) -> None
         except ImageError as error:
             assert "the cut file" in str(error)
         else:  # what is missing may be nothing but notes at the end
-            assert pixels.shape[:2] == (60, 50)
+            assert np.array_equal(pixels, to_pixels(content))
 
 
 @PILLOW_MAY_WARN

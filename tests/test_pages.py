@@ -161,6 +161,24 @@ def test_a_letter_is_not_a_digit(recognizer: Recognizer, sign: str) -> None:
     assert prediction.probabilities.sum() == pytest.approx(1, abs=1e-5), "of the digits, if it were one"
 
 
+def test_a_digit_is_refused_for_a_reason_and_never_accepted_with_one() -> None:
+    """Pieces of a page, of which some show one digit, some none, some halves."""
+    recognizer = inkdigits.load(reject_threshold=0.99, threads=1)
+    pixels, kinds = written("2468 13579", "390"), set()
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        side = int(rng.integers(20, 90))
+        top, left = (int(rng.integers(0, length - side)) for length in pixels.shape)
+        reading = recognizer.read(pixels[top : top + side, left : left + side])
+        digits = digits_of(reading)
+        if len(digits) <= 1:
+            refused = not digits or digits[0].rejected
+            assert refused == (reading.reason is not None)
+            assert reading.reason != SEVERAL_REASON
+            kinds.add((len(digits), refused))
+    assert kinds == {(0, True), (1, True), (1, False)}
+
+
 @pytest.mark.parametrize("pair", [(8, 5), (2, 5), (8, 3)])
 def test_two_digits_are_called_several(recognizer: Recognizer, pair: tuple[int, int]) -> None:
     pixels = side_by_side(*pair)
@@ -176,7 +194,7 @@ def test_blank_paper_is_blank_and_nothing_stands_on_it(recognizer: Recognizer) -
         assert (reading.text, reading.lines, reading.reason) == ("", (), BLANK_REASON)
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (3, 900), (900, 3), (4, 3, 4)])
+@pytest.mark.parametrize("shape", [(3, 3), (3, 900), (900, 3), (4, 3, 4), (30, 20_000)])
 def test_the_smallest_pictures_are_read_without_harm(recognizer: Recognizer, shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     reading = recognizer.read(pixels)

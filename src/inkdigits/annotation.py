@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.errors import InkdigitsError
 from inkdigits.files import write_atomically
 
 if TYPE_CHECKING:
@@ -104,10 +106,11 @@ class Drawings:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._sources = {source.resolve() for source in sources}
+        self._sources = {os.path.realpath(source) for source in sources}
         self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
 
-    def add(self, name: str, pixels: NDArray[np.uint8], reading: Reading) -> Path:
+    def add(self, name: str, pixels: NDArray[np.uint8], reading: Reading, page: int | None = None) -> Path:
         """Write one drawing as PNG, atomically.
 
         Args:
@@ -115,28 +118,37 @@ class Drawings:
                 gives way, any other file does not.
             pixels: as for `annotated`.
             reading: as for `annotated`.
+            page: of a document, counted from 1; it becomes part of the name.
 
         Returns:
             The file.
+
+        Raises:
+            InkdigitsError: it cannot be written.
         """
         from PIL.PngImagePlugin import PngInfo
 
-        path = self._free(name[:_NAME_LENGTH])
+        path = self._free(name[:_NAME_LENGTH] + (f"-page-{page}" if page is not None else ""))
         note = PngInfo()
         note.add_text(*MARK)
         buffer = io.BytesIO()
         annotated(pixels, reading).save(buffer, "PNG", pnginfo=note, compress_level=3)  # a third of the time of 6
-        write_atomically(path, buffer.getvalue())
+        try:
+            write_atomically(path, buffer.getvalue())
+        except OSError as error:
+            raise InkdigitsError(
+                f"Expected to write the drawing {path}; {error.strerror or error}. Choose another folder for drawings."
+            ) from None
         return path
 
     def _free(self, name: str) -> Path:
         """The first of NAME.png, NAME-2.png, ... that nobody has."""
-        count = 1
         while True:
+            count = self._counts[name] = self._counts.get(name, 0) + 1
             path = self._folder / (f"{name}.png" if count == 1 else f"{name}-{count}.png")
             key = path.name.casefold()  # on some disks A.png is a.png
-            free = not path.exists() or is_drawing(path)
-            if free and key not in self._taken and path.resolve() not in self._sources:
+            if key in self._taken or os.path.realpath(path) in self._sources:
+                continue
+            if not path.exists() or is_drawing(path):
                 self._taken.add(key)
                 return path
-            count += 1

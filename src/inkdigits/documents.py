@@ -24,8 +24,11 @@ from numpy.typing import NDArray
 from inkdigits import images
 from inkdigits.errors import ImageError, ImageSizeError
 
-SUFFIXES = images.SUFFIXES | {".pdf"}
-"""Names of files that are taken for pictures or documents when a folder is searched, in lower case."""
+SUFFIXES = images.SUFFIXES | {".pdf", ".heic", ".heif"}
+"""Names of files that are taken for pictures or documents when a folder is searched, in lower case.
+
+HEIC is not read, but whoever has a folder of such photos is told what to do.
+"""
 WORKER = Path(__file__).with_name("pdf_worker.py")
 _HEAD = 1024
 """The mark of a PDF stands somewhere in its first bytes."""
@@ -59,8 +62,8 @@ def pages(content: bytes, name: str) -> Iterator[Page]:
         name: what error messages call it.
 
     Raises:
-        ImageError: it is a PDF that is damaged, locked or empty. ImageSizeError: it is over a limit. What is wrong with
-            a single page comes from its `pixels`.
+        ImageError: it is a PDF that is damaged, locked or empty, or has many pages that cannot be drawn.
+            ImageSizeError: it is over a limit. What is wrong with a single page comes from its `pixels`.
     """
     if not is_pdf(content):
         frames = images.pages_of(content)
@@ -75,9 +78,19 @@ def pages(content: bytes, name: str) -> Iterator[Page]:
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.flush()
-        number, count = 1, 1
+        number, count, begun = 1, 1, 0
         while number <= count:  # again only after a page that ended the worker
+            if begun == images.MAX_BAD_PAGES:
+                raise ImageError(
+                    f"Expected a PDF whose pages can be drawn. {begun} pages of {name} cannot; those from page {number}"
+                    " on are left out. Save them as pictures first."
+                )
+            begun += 1
             with _Worker(file, number) as worker:
+                if worker.line() is None:
+                    raise ImageError(
+                        f"Expected a program that draws PDFs, to read {name}. It does not start: install pypdfium2."
+                    )
                 count = _count(worker.line(), name)
                 while number <= count and worker.alive:
                     yield Page(number, count, partial(_checked, worker.page(), f"{name} page {number}"))

@@ -21,6 +21,8 @@ MAX_BYTES = 64 * 2**20
 """The largest image file that is opened, in bytes."""
 MAX_PIXELS = 64_000_000
 """The largest picture that is decoded, in pixels (width times height)."""
+MAX_SIDE = 65_535
+"""The longest side a picture may have, in pixels, as in JPEG."""
 MIN_SIDE = 3
 """The shortest side a picture may have, in pixels: less cannot show a digit."""
 MAX_SCANS = 100
@@ -35,6 +37,8 @@ MAX_PAGE_PIXELS = 16_000_000
 """The most pixels a page is drawn with: A2 at 200 pixels per inch."""
 MAX_PAGE_SECONDS = 60.0
 """How long drawing one page may take."""
+MAX_BAD_PAGES = 3
+"""After so many pages that end the process which draws them, the rest of a document is left out."""
 MAX_PAGE_MEMORY = 2 * 2**30
 """The memory that drawing a page may take, in bytes, where the system can hold a process to it."""
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
@@ -256,6 +260,10 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(
             f"Expected a picture of at least {MIN_SIDE} x {MIN_SIDE} pixels. Received: {name} with {width} x {height}."
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageSizeError(
+            f"Expected sides of at most {MAX_SIDE:,} pixels. Received: {name} with {width} x {height}. Cut it in parts."
         )
     if width * height > max_pixels:
         raise ImageSizeError(

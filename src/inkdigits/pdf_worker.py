@@ -1,8 +1,9 @@
 """Draws the pages of a PDF, in a process of its own: `python pdf_worker.py FIRST DPI PIXELS MEMORY < file.pdf`.
 
 What stands in a PDF is a program of sorts: it may take any time and memory, and may find a flaw in what draws it. So
-`documents` runs this file apart, and ends it when it takes too long. On stdout comes one line of JSON with the number
-of pages, then for each page a line of JSON and its pixels. It imports nothing of inkdigits, to start at once.
+`documents` runs this file apart, and ends it when it takes too long. On stdout comes a line of JSON that says it has
+started, one with the number of pages, then for each page a line and its pixels. It imports nothing of inkdigits, to
+start at once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main() -> None:
     _hold_memory(most_memory)
     import pypdfium2
 
+    _tell({"started": True})
     try:
         document = pypdfium2.PdfDocument(sys.stdin.buffer.read())
     except pypdfium2.PdfiumError as error:

@@ -19,7 +19,7 @@ class Digit:
         digit: 0..9.
         confidence: calibrated probability that `digit` is right, in [0, 1].
         box: where its ink is.
-        rejected: True when the confidence is below the model's reject threshold.
+        rejected: True when the confidence is below the threshold of the network that named it: better ask a person.
     """
 
     digit: int

@@ -3,14 +3,14 @@
     recognizer = load()
     recognizer.classify(["four.png", array])[0].digit
 
-Runs on ONNX Runtime alone. A Recognizer keeps no state between calls, so threads may share one.
+Runs on ONNX Runtime alone. No call changes what another one answers, so threads may share a Recognizer.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ PAGES = WEIGHTS / "pages" / "pages.onnx"
 """The network that finds the digits of whole pictures."""
 PAGE_SURE = 0.5
 """Digits of a page with less confidence are rejected, unless another threshold is asked for."""
-SEVERAL_REASON = "several digits: read() takes pictures of more than one"
+SEVERAL_REASON = "several digits"
 RUNS = Path("runs")
 """Where `inkdigits train` puts its bundles, below the working folder."""
 PENDING_BYTES = 32 * 2**20
@@ -80,11 +80,17 @@ class Recognizer:
 
     Attributes:
         card: what is known about the model.
-        reject_threshold: the confidence, in [0, 1], below which an answer is rejected.
+        reject_threshold: the confidence, in [0, 1], below which `classify` rejects an answer.
+        page_threshold: the confidence below which `read` rejects a digit that the network for pages named.
     """
 
     def __init__(
-        self, card: Card, runtime: Runtime, reject_threshold: float | None = None, threads: int | None = None
+        self,
+        card: Card,
+        runtime: Runtime,
+        reject_threshold: float | None = None,
+        threads: int | None = None,
+        pages: Path = PAGES,
     ) -> None:
         """Put a model's card and its runtime together.
 
@@ -93,6 +99,7 @@ class Recognizer:
             runtime: what runs it.
             reject_threshold: in [0, 1]; None takes the card's.
             threads: how many CPU threads finding the digits of a page may use; None lets ONNX Runtime choose.
+            pages: the network that finds them; opened when it is needed.
 
         Raises:
             InkdigitsError: a threshold outside [0, 1].
@@ -102,9 +109,10 @@ class Recognizer:
             raise InkdigitsError(f"Expected a reject threshold from 0 to 1. Received: {reject_threshold}.")
         self.card = card
         self.reject_threshold = threshold
-        self._page_threshold = PAGE_SURE if reject_threshold is None else threshold
+        self.page_threshold = PAGE_SURE if reject_threshold is None else threshold
         self._runtime = runtime
         self._threads = threads
+        self._pages = pages
         self._finder: Finder | None = None
 
     def __repr__(self) -> str:
@@ -126,9 +134,8 @@ class Recognizer:
             ImageError: something is no picture; the message says which item it is.
         """
         answers = self.answer(images)
-        return [
-            self._prediction(*one) for one in zip(answers.probabilities, answers.digitness, answers.seen, strict=True)
-        ]
+        each = zip(answers.probabilities, answers.digitness, answers.seen, strict=True)
+        return [self._several_or(self._prediction(*one)) for one in each]
 
     def answer(self, images: Any) -> Answers:
         """Recognize one digit in each picture and give the bare arrays, for many pictures at once.
@@ -159,8 +166,8 @@ class Recognizer:
         """Read a whole picture: all numbers on it, in lines.
 
         The digits are found and told apart by the network for pages that comes with inkdigits. Where it finds one
-        digit only, this recognizer says which it is, as `classify` does; where it finds none but the picture as a
-        whole is a digit, that one is read.
+        digit only, this recognizer says which it is, as `classify` does, or refuses it; where it finds none but the
+        picture as a whole is a digit, that one is read.
 
         Args:
             image: one picture, as `classify` takes it.
@@ -177,23 +184,26 @@ class Recognizer:
         size = (pixels.shape[1], pixels.shape[0])
         found = self._found(pixels)
         if len(found.boxes) > 1:
-            return reading(_ordered(found, self._page_threshold), size)
+            return reading(_ordered(found, self.page_threshold), size)
         answers = self._runtime.answer(pixels[None])
         prediction = self._prediction(answers.probabilities[0], answers.digitness[0], answers.seen[0])
-        same = not len(found.boxes) or _overlap(answers.boxes[0], found.boxes[0])
-        if same and not prediction.rejected:
-            x, y, width, height = (float(side) for side in answers.boxes[0])
-            digit = Digit(prediction.digit, prediction.confidence, (x, y, width, height), False)
-            return single_digit(digit, size)
-        if not len(found.boxes):
+        if not len(found.boxes) and prediction.rejected:
             return single_digit(None, size, prediction.reason)
-        return reading(_ordered(found, self._page_threshold), size, prediction.reason if same else None)
+        if not len(found.boxes) or _overlap(answers.boxes[0], found.boxes[0]):  # both speak of the same ink
+            x, y, width, height = (float(side) for side in answers.boxes[0])
+            digit = Digit(prediction.digit, prediction.confidence, (x, y, width, height), prediction.rejected)
+            return single_digit(digit, size, prediction.reason)
+        ((digit,),) = _ordered(found, self.page_threshold)[0]
+        reason = calibration.reason(
+            digit.confidence, found.probabilities[0], self.page_threshold, digitness=float(found.scores[0])
+        )
+        return single_digit(digit, size, reason)
 
     def _found(self, pixels: NDArray[np.uint8]) -> Found:
         if self._finder is None:
             from inkdigits.detection.finder import Finder
 
-            self._finder = Finder(PAGES, self._threads)
+            self._finder = Finder(self._pages, self._threads)
         return self._finder.find(pixels)
 
     def _answer_each(self, images: Iterator[Any]) -> Answers:
@@ -228,18 +238,24 @@ class Recognizer:
         reason = calibration.reason(
             confidence, probabilities, self.reject_threshold, digitness=float(digitness), blank=blank
         )
-        if (
-            reason == calibration.NO_DIGIT_REASON
-            and len(self._found(np.rint(255 - 255 * seen).astype(np.uint8)).boxes) > 1
-        ):
-            reason = SEVERAL_REASON
         probabilities, seen = probabilities.copy(), seen.copy()  # not a view that keeps the whole batch in memory
         probabilities.flags.writeable = seen.flags.writeable = False
         return Prediction(digit, confidence, probabilities, reason is not None, reason, chosen, seen)
 
+    def _several_or(self, prediction: Prediction) -> Prediction:
+        """A prediction that says so when what is no digit is several of them."""
+        if prediction.reason != calibration.NO_DIGIT_REASON:
+            return prediction
+        there = self._found(np.rint(255 - 255 * prediction.seen).astype(np.uint8)).boxes
+        return replace(prediction, reason=SEVERAL_REASON) if len(there) > 1 else prediction
+
 
 def load(
-    name_or_path: str | Path = "default", *, reject_threshold: float | None = None, threads: int | None = None
+    name_or_path: str | Path = "default",
+    *,
+    reject_threshold: float | None = None,
+    threads: int | None = None,
+    pages: str | Path = PAGES,
 ) -> Recognizer:
     """Load a trained model.
 
@@ -248,6 +264,8 @@ def load(
             over a folder of the same name; write `./default` for the folder.
         reject_threshold: the confidence, in [0, 1], below which answers are rejected; None takes the model's own.
         threads: how many CPU threads a call may use; None lets ONNX Runtime choose.
+        pages: the `.onnx` file that `read` finds digits with, such as `inkdigits train-pages` writes; opened when it is
+            needed.
 
     A bundle folder is checked by its SHA-256; an `.onnx` file that stands alone has nothing to be checked against but
     its own structure.
@@ -259,10 +277,10 @@ def load(
         raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. Received: {name_or_path!r}.")
     path = located(name_or_path)
     if path.is_dir():
-        return _from_folder(path, reject_threshold, threads)
+        return _from_folder(path, reject_threshold, threads, Path(pages))
     if not path.is_file():
         raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. {_what_exists(name_or_path)}")
-    return _from_onnx(path, reject_threshold, threads)
+    return _from_onnx(path, reject_threshold, threads, Path(pages))
 
 
 def located(name_or_path: str | os.PathLike[str]) -> Path:
@@ -289,7 +307,7 @@ def _what_exists(asked: str | Path) -> str:
     return f"There is no {asked}. There are {'; '.join(there)}."
 
 
-def _from_folder(folder: Path, reject_threshold: float | None, threads: int | None) -> Recognizer:
+def _from_folder(folder: Path, reject_threshold: float | None, threads: int | None, pages: Path) -> Recognizer:
     from inkdigits.bundle import ONNX_FILE, Bundle
     from inkdigits.runtimes import OnnxRuntime
 
@@ -302,16 +320,16 @@ def _from_folder(folder: Path, reject_threshold: float | None, threads: int | No
             f"Expected {folder / 'model.json'} to describe the model in {ONNX_FILE}. It says something else: "
             "it was edited or is damaged. Copy the whole folder again or train it anew."
         )
-    return Recognizer(bundle.card, runtime, reject_threshold, threads)
+    return Recognizer(bundle.card, runtime, reject_threshold, threads, pages)
 
 
-def _from_onnx(path: Path, reject_threshold: float | None, threads: int | None) -> Recognizer:
+def _from_onnx(path: Path, reject_threshold: float | None, threads: int | None, pages: Path) -> Recognizer:
     from inkdigits.runtimes import OnnxRuntime
 
     if path.suffix.lower() != ".onnx":
         raise BundleError(f"Expected a model's name, a bundle folder or an .onnx file. Received: the file {path}.")
     runtime = OnnxRuntime(path, threads=threads)
-    return Recognizer(_inner_card(runtime.metadata, path), runtime, reject_threshold, threads)
+    return Recognizer(_inner_card(runtime.metadata, path), runtime, reject_threshold, threads, pages)
 
 
 def _inner_card(metadata: Mapping[str, str], path: Path) -> Card:

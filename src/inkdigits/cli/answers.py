@@ -36,7 +36,7 @@ def of_reading(recognizer: Recognizer, form: Form, drawings: Drawings | None) ->
         reading = recognizer.read(pixels)
         if drawings is not None:
             name = "stdin" if file == "-" else Path(file).stem
-            drawings.add(name if page is None else f"{name}-page-{page}", pixels, reading)
+            drawings.add(name, pixels, reading, page)
         return form(file, page, reading)
 
     return answer

@@ -47,6 +47,13 @@ def command(
         help="Reject digits below this, from 0 to 1.",
         show_default="the model's own",
     ),
+    pages: Path | None = typer.Option(
+        None,
+        "--pages",
+        metavar="FILE",
+        help="An ONNX file from `inkdigits train-pages`.",
+        show_default="the one that comes with inkdigits",
+    ),
     draw: Path | None = typer.Option(
         None,
         "--draw",
@@ -75,11 +82,13 @@ def command(
         raise typer.BadParameter("--single goes with no --csv and no --draw: one digit has no place.")
     if show and (not single or json_lines):
         raise typer.BadParameter("--show goes with --single, and not with --json.")
+    if "" in pictures:
+        raise typer.BadParameter("a name is empty; write . for the working folder.")
     if pictures.count(STDIN) > 1:
         raise typer.BadParameter("- can be read once.")
-    from inkdigits.recognizer import load
+    from inkdigits.recognizer import PAGES, load
 
-    recognizer = load(model, reject_threshold=min_confidence)
+    recognizer = load(model, reject_threshold=min_confidence, pages=pages or PAGES)
     sources = list(_found(pictures))
     if single:
         alone = len(sources) == 1 and sys.stdout.isatty()
@@ -106,6 +115,8 @@ class _Source:
         from inkdigits.images import MAX_DOCUMENT_BYTES, content_of
 
         if self.path is None:
+            if sys.stdin is None:
+                raise ImageError("Expected a picture on standard input. It is closed.")
             return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
         if _is_folder(self.path):
             raise ImageError(f"Expected a folder with pictures. There is none in {self.name}.")
@@ -142,7 +153,10 @@ def _drawings(folder: Path | None, sources: list[_Source]) -> Drawings | None:
         return None
     from inkdigits.annotation import Drawings
 
-    return Drawings(folder, [source.path for source in sources if source.path is not None])
+    try:
+        return Drawings(folder, [source.path for source in sources if source.path is not None])
+    except OSError as error:
+        raise typer.BadParameter(f"expected a folder to write to; {folder}: {error.strerror}.") from None
 
 
 def _answer_all(sources: list[_Source], answer: answers.Answer, json_lines: bool) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -46,16 +45,15 @@ def command(
 
 def _print(path: Path, as_json: bool) -> None:
     """What came out: the file and the card in it."""
-    import json
+    from inkdigits.detection.finder import Finder
 
-    from inkdigits.detection.finder import KEY, Finder
-
-    card: dict[str, Any] = json.loads(Finder(path).metadata[KEY])
+    card = Finder(path).card
     if as_json:
         console.print_json({"file": str(path), "bytes": path.stat().st_size, **card})
         return
     size, pages = path.stat().st_size / 1000, card["steps"] * card["batch"] + card["pages"]
     console.stdout().print(f"{path}: {size:,.0f} kB, learned from {pages:,} pages.", markup=False, soft_wrap=True)
+    console.stdout().print(f"Next: inkdigits read --pages {path} PICTURES", markup=False, soft_wrap=True)
 
 
 class _Live(console.Bar):

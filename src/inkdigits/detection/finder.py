@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from inkdigits.errors import BundleError
 
 KEY = "inkdigits-pages"
 """The key of the network's card in an ONNX file's metadata; its value is JSON."""
+FORMAT = "inkdigits-pages/1"
+"""Of the card and the file."""
 _OUTPUTS = ("boxes", "scores", "probabilities")
 
 
@@ -48,6 +51,9 @@ class Finder:
         names = [[value.name for value in side] for side in (self._session.get_inputs(), self._session.get_outputs())]
         if names != [["pixels"], list(_OUTPUTS)] or KEY not in self.metadata:
             raise BundleError(f"Expected an ONNX file that finds the digits of a page. {path} is another one.")
+        self.card: dict[str, Any] = json.loads(self.metadata[KEY])
+        if self.card.get("format") != FORMAT:
+            raise BundleError(f"Expected {path} in the format {FORMAT}; it says {self.card.get('format')}.")
 
     def find(self, pixels: NDArray[np.uint8]) -> Found:
         """Find the digits of a picture: uint8 (H, W), or (H, W, C) with C 1, 3 or 4."""

@@ -124,6 +124,5 @@ def _about(evaluation: TextEvaluation) -> Section:
         ["Pictures", f"{evaluation.n:,}"],
         ["Digits", f"{evaluation.characters:,}"],
         ["Model", evaluation.model],
-        ["Parameters", f"{evaluation.parameters:,}"],
     ]
     return Section("About this page", drawing.table_html(["What", "Value"], rows, "Where these numbers come from."))

@@ -39,7 +39,6 @@ class TextEvaluation:
             each other. Within a picture they are not: the true one is somewhat wider.
         rejected: the effect of the reject threshold: a picture is rejected when one of its digits is, or when its
             reading has a reason not to be trusted.
-        parameters: how many numbers the network holds.
         labels: what the pictures show.
         answers: what was read.
         distances: (n,) int64, the character errors of each.
@@ -61,7 +60,6 @@ class TextEvaluation:
     character_error_rate: float
     character_error_interval: tuple[float, float]
     rejected: Rejected
-    parameters: int
     labels: tuple[str, ...] = field(repr=False)
     answers: tuple[str, ...] = field(repr=False)
     distances: NDArray[np.int64] = field(repr=False)
@@ -91,7 +89,6 @@ class TextEvaluation:
             "character_error_rate": self.character_error_rate,
             "character_error_interval": list(self.character_error_interval),
             "rejected": self.rejected.to_dict(),
-            "parameters": self.parameters,
             "mistakes": [self._mistake(index) for index in self.mistakes],
         }
 
@@ -138,8 +135,7 @@ def evaluate_texts(recognizer: Recognizer, data: TextDataset, *, report: Path | 
         character_errors=wrong,
         character_error_rate=wrong / characters,
         character_error_interval=metrics.wilson_interval(min(wrong, characters), characters),
-        rejected=Rejected.of(recognizer.reject_threshold, refused, exact),
-        parameters=recognizer.card.parameters,
+        rejected=Rejected.of(recognizer.page_threshold, refused, exact),
         labels=data.labels,
         answers=answers,
         distances=distances,
