@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import inkdigits
-from engines import BROKEN, Answer
+from engines import BROKEN, Answer, prepared
 from inkdigits.detection.finder import Finder
 from inkdigits.ordering import lines
 from inkdigits.recognizer import PAGES
@@ -31,8 +31,8 @@ class _Design:
 
     name: str
 
-    def __init__(self) -> None:
-        self._recognizer = inkdigits.load()
+    def __init__(self, model: str = "default") -> None:
+        self._recognizer = inkdigits.load(model)
         card = self._recognizer.card
         self.version = f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}"
         self._spent = 0.0
@@ -42,7 +42,7 @@ class _Design:
         for picture in pictures:
             before = time.process_time()
             try:
-                answer = self._read(pixels_of(picture))
+                answer = self._read(prepared(pixels_of(picture)))  # dark on light, as `cut` needs it
             except Exception:  # noqa: BLE001 - counts as wrong
                 answer = BROKEN
             self._spent += time.process_time() - before
@@ -90,8 +90,8 @@ class Boxes(_Design):
 
     name = "boxes"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, model: str = "default") -> None:
+        super().__init__(model)
         self._finder = Finder(PAGES)
 
     def _boxes(self, pixels: Pixels) -> NDArray[np.float64]:

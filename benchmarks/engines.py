@@ -23,6 +23,8 @@ from typing import Any, Protocol
 import numpy as np
 
 import inkdigits
+from inkdigits.detection.finder import Finder
+from inkdigits.recognizer import PAGES
 from labelled import Kind, Pixels, pixels_of
 
 RAPIDOCR_VARIABLE = "RAPIDOCR_PYTHON"
@@ -80,7 +82,10 @@ class Inkdigits:
         """Load a model by its name or folder."""
         self._recognizer = inkdigits.load(model)
         card = self._recognizer.card
-        self.version = f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}"
+        pages = Finder(PAGES).card
+        self.version = (
+            f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}, pages of {pages['created'][:16]}"
+        )
         self._spent = 0.0
 
     def answers(self, pictures: Sequence[Pixels | Path], kind: Kind) -> Iterator[Answer]:
@@ -188,7 +193,11 @@ class RapidOCR:
                 except Exception:  # noqa: BLE001 - a picture that cannot be opened counts as wrong
                     yield BROKEN
                     continue
-                said = _asked(worker, {"file": str(file), "page": kind == "page"})
+                try:
+                    said = _asked(worker, {"file": str(file), "page": kind == "page"})
+                except (EOFError, OSError):  # it has died: what is left counts as wrong, too
+                    yield BROKEN
+                    continue
                 self._spent += said["cpu_seconds"]
                 yield _digits_only(said["text"])
 

@@ -35,6 +35,7 @@ from inkdigits.evaluation.texts import digits_of
 from labelled import PictureSet, find, load
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
+FOREIGN = ("tesseract", "rapidocr")
 RESULTS = Path(__file__).parent / "results" / "realworld.csv"
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file
@@ -238,7 +239,7 @@ def started(names: Iterable[str], model: str, say: Console) -> list[Engine]:
     there: list[Engine] = []
     for name in names:
         try:
-            there.append(ENGINES[name](model) if name == "inkdigits" else ENGINES[name]())
+            there.append(PROGRAMS[name]() if name in FOREIGN else ENGINES[name](model))
         except MissingEngineError as error:
             say.print(f"Left out: {error}", markup=False, soft_wrap=True)
     return there

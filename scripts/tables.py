@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md")
+DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md", "docs/reading.md")
 PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 
 
@@ -41,21 +41,32 @@ def accuracy() -> str:
 
 
 def realworld() -> str:
-    """The engines of benchmarks/results/realworld.csv side by side: their last figures on the same pictures."""
-    rows = [row for row in _rows("realworld") if row["metric"] in ("accuracy", "exact match", "character error rate")]
-    engines = list(dict.fromkeys(row["engine"] for row in rows))
+    """inkdigits and other programs, of benchmarks/results/realworld.csv, side by side."""
+    return _side_by_side(("inkdigits", "tesseract", "rapidocr"), ("accuracy", *_OF_TEXTS))
+
+
+def designs() -> str:
+    """The design of inkdigits and others, of benchmarks/results/realworld.csv, side by side."""
+    return _side_by_side(("inkdigits", "boxes", "cut"), _OF_TEXTS)
+
+
+def _side_by_side(engines: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+    """Engines' last figures on the same pictures, for sets that all of them answered."""
+    rows = [row for row in _rows("realworld") if row["metric"] in wanted and row["engine"] in engines]
     lines = [f"| pictures | figure | {' | '.join(engines)} | n |", "|---" * (len(engines) + 3) + "|"]
     for name, metric in dict.fromkeys((row["set"], row["metric"]) for row in rows):
         samples: dict[str, dict[str, dict[str, str]]] = {}
         for row in rows:
             if (row["set"], row["metric"]) == (name, metric):
                 samples.setdefault(row["n"], {})[row["engine"]] = row
-        n, figures = max(samples.items(), key=lambda sample: (len(sample[1]), int(sample[0])))
-        shown = (f"{100 * float(figures[each]['value']):.1f} %" if each in figures else "" for each in engines)
+        complete = [n for n, figures in samples.items() if len(figures) == len(engines)]
+        if not complete:
+            continue
+        n = max(complete, key=int)
+        shown = (f"{100 * float(samples[n][each]['value']):.1f} %" for each in engines)
         lines.append(f"| `{name}` | {metric} | {' | '.join(shown)} | {int(n):,} |")
-    versions = "; ".join(
-        f"{each} {next(row['version'] for row in reversed(rows) if row['engine'] == each)}" for each in engines
-    )
+    last = {row["engine"]: row["version"] for row in rows}
+    versions = "; ".join(f"{each} {last.get(each, '(not measured yet)')}" for each in engines)
     hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
     return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
 
@@ -72,6 +83,7 @@ def pictures() -> str:
     return "\n".join(lines)
 
 
+_OF_TEXTS = ("exact match", "character error rate")
 _SHOWN = (
     "accuracy",
     "accuracy, worst group",
@@ -88,7 +100,12 @@ def _rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "realworld": realworld, "pictures": pictures}
+TABLES: dict[str, Callable[[], str]] = {
+    "accuracy": accuracy,
+    "designs": designs,
+    "pictures": pictures,
+    "realworld": realworld,
+}
 
 
 def renewed(text: str) -> str:

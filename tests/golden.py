@@ -1,4 +1,4 @@
-"""The golden vectors: pictures, and what `preprocess.normalize` made of them when VERSION 2 was fixed.
+"""The golden vectors: pictures, and what `preprocess.normalize` made of them when VERSION 3 was fixed.
 
 Run this file to renew `golden.npz`, and raise `preprocess.VERSION` when that changes it.
 """
@@ -25,6 +25,9 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
     neighbors[:, :25] = np.minimum(neighbors[:, :25], 255 - picture(8, paper=0, pen=255)[:, 90:115])
     cut = picture(5)[:128].copy()  # the digit goes on below the picture; the stroke comes in from the left
     cut[70:78, :55] = 30
+    ring = picture(0)
+    ink = ring < 128
+    filling = 255 - ring[ink.any(1)][:, ink.any(0)]
     return {
         **{f"plain {digit}": picture(digit) for digit in range(10)},
         "light on dark": picture(4, paper=20, pen=230),
@@ -42,6 +45,7 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
         "speckled": speckled,
         "with a neighbor": neighbors,
         "cut at the bottom, a stroke from the left": cut,
+        "light on dark, fills its frame": filling,
         "loud noise": picture(3, size=(60, 60), height=44, stroke=0.16, noise=30, seed=4),
         "blank": np.full((50, 70), 240, np.uint8),
         "noise only": np.random.default_rng(5).normal(128, 3, (60, 60)).astype(np.uint8),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
@@ -168,6 +169,69 @@ def test_keras_and_onnx_take_the_same_closer_look() -> None:
     crops[0] = 128  # nothing to see
     (answers,) = session.run(None, {"input": crops.transpose(0, 3, 1, 2)})
     assert_close(answers, np.asarray(closer(crops, training=False)))
+
+
+@pytest.mark.parametrize(
+    "shape", [(20, 30), (47, 48), (48, 48), (2000, 3000), (40, 65_535), (3, 65_535), (40, 1_500_000), (8000, 8000)]
+)
+def test_no_picture_is_looked_at_with_too_many_pixels(shape: tuple[int, int]) -> None:
+    ops = Ops()
+    tall, wide = (side // 10 + 1 for side in shape) if max(shape) > 100_000 else shape
+    picture, scale = graph._first_size(ops, ops.Expand(0.0, np.array([1, 1, tall, wide], np.int64)))
+    sides = ops.Shape(picture)
+    outputs = [
+        helper.make_tensor_value_info(sides, TensorProto.INT64, None),
+        helper.make_tensor_value_info(scale, TensorProto.FLOAT, None),
+    ]
+    made = helper.make_model(
+        helper.make_graph(ops.nodes, "g", [], outputs), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9
+    )
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    (_, _, height, width), factor = session.run(None, {})
+    assert height * width <= graph.MAX_PIXELS * 1.01
+    wanted = 2 if min(tall, wide) < graph.SMALL else 1
+    assert factor == pytest.approx(min(wanted, (graph.MAX_PIXELS / (tall * wide)) ** 0.5))
+
+
+def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
+    ops = Ops()
+    results = graph._once(ops, "boxes", "scores", "digits")
+    value = helper.make_tensor_value_info
+    inputs = [value(name, TensorProto.FLOAT, None) for name in ("boxes", "scores", "digits")]
+    outputs = [value(name, TensorProto.FLOAT, None) for name in results]
+    made = helper.make_model(
+        helper.make_graph(ops.nodes, "g", inputs, outputs), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9
+    )
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    corners = [(0, 0, 20, 40), (1, 1, 21, 41), (2, 0, 19, 38), (0, 2, 18, 20), (60, 0, 80, 40), (76, 0, 96, 40)]
+    scores = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.75], np.float32)
+    digits = np.full((6, 10), 0.0, np.float32)
+    for row, digit in enumerate((3, 8, 3, 0, 5, 6)):  # 3, 8 and 3 are of one digit, and 0 of the upper half of it
+        digits[row, digit] = 1
+    boxes, kept, named = session.run(None, {"boxes": np.array(corners, np.float32), "scores": scores, "digits": digits})
+    assert boxes.tolist() == [list(corners[4]), list(corners[1]), list(corners[5])]
+    assert kept.tolist() == pytest.approx([0.95, 0.9, 0.75])
+    assert named.argmax(axis=1).tolist() == [5, 3, 6], "two votes of 0.7 and 0.6 outweigh one of 0.9"
+    assert named.sum(axis=1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_the_bundled_file_was_built_by_the_code_there_is(model: Any) -> None:
+    """But for the arrays of its networks."""
+
+    def outline(nodes: Any) -> list[Any]:
+        return [
+            (
+                node.op_type,
+                {a.name: outline(a.g.node) if a.HasField("g") else None for a in node.attribute},
+                {a.name: helper.get_attribute_value(a) for a in node.attribute if not a.HasField("g")}
+                if node.op_type != "Constant"
+                else None,
+            )
+            for node in nodes
+        ]
+
+    fresh = graph.build(graph.weights_of(model), graph.weights_of(layers.refining()), Calibration())
+    assert outline(onnx.load(PAGES).graph.node) == outline(fresh.graph.node)
 
 
 def test_the_graph_uses_only_standard_operators_and_documented_names(model: Any) -> None:

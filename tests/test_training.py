@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inkdigits.datasets import Dataset, load_dataset, stratified_split
-from inkdigits.errors import DivergenceError, RecipeError
+from inkdigits.errors import DatasetError, DivergenceError, RecipeError
 from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.training import EpochRecord, Fitted, Observer, Progress, fit, train
 
@@ -296,6 +296,27 @@ def test_few_pictures_of_no_digit_make_an_open_set_model_too(mnist: Path, tmp_pa
     assert anew is not None and np.array_equal(anew.held_images, made.held_images)
     assert made_crops(load_recipe("quick"), *parts, tmp_path / "none.npz", Observer()) is None
     assert not (tmp_path / "none.npz").exists()
+
+
+def test_crops_are_made_of_images_of_any_size(mnist: Path, tmp_path: Path) -> None:
+    from inkdigits.training.crops import made_crops
+
+    few = load_dataset("mnist", "train").subset(np.arange(400))
+    framed = Dataset(np.pad(few.images, ((0, 0), (2, 2), (2, 2))), few.labels, "framed")
+    recipe = load_recipe("quick").with_overrides({"synthetic.digits": 3, "train_images": 200})
+    made = made_crops(recipe, *stratified_split(framed, 100), tmp_path / "crops.npz", Observer())
+    assert made is not None and made.images.shape == (3, 28, 28)
+
+
+def test_without_images_of_a_digit_no_crops_are_made(mnist: Path, tmp_path: Path) -> None:
+    from inkdigits.datasets import last_split
+    from inkdigits.training.crops import made_crops
+
+    few = load_dataset("mnist", "train").subset(np.arange(300))
+    ordered = few.subset(np.argsort(few.labels, kind="stable"))
+    recipe = load_recipe("quick").with_overrides({"synthetic.digits": 3})
+    with pytest.raises(DatasetError, match=r"no 0 and no 1 .*held back"):
+        made_crops(recipe, *last_split(ordered, 30), tmp_path / "crops.npz", Observer())
 
 
 def test_the_test_images_are_never_touched(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,7 +239,7 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
     step = ops.Div(ops.Add(longest, reference.MAX_SIDE - 1), reference.MAX_SIDE)
     steps = ops.Concat(ops.Reshape(step, [1]), ops.Reshape(step, [1]), axis=0)
     strided = ops.Slice(picture, np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
-    color = _composite(ops, ops.real(ops.Transpose(strided, perm=[2, 0, 1])))
+    color = _composite(ops, ops.Transpose(strided, perm=[2, 0, 1]))
     height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
     zero = ops.constant(0.0)
     window = (zero, height, zero, width)
@@ -264,26 +264,28 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
     return _look(ops, color, direction, window, lambda deep, digit, *_: second_look(deep, digit), nothing)
 
 
-def as_gray_paper(ops: Ops, color: Value) -> Value:
-    """(C, H, W) float32 with C 1, 3 or 4 -> (1 or 3, H, W): opaque, and ink darker than paper."""
+def opaque(ops: Ops, color: Value) -> tuple[Value, Value]:
+    """(C, H, W) uint8 with C 1, 3 or 4 -> (1 or 3, H, W) float32 without transparency, and its polarity.
+
+    The polarity is 1.0 when ink is darker than paper, else -1.0.
+    """
     color = _composite(ops, color)
     window = (ops.constant(0.0), ops.real(ops.size(color, 1)), ops.constant(0.0), ops.real(ops.size(color, 2)))
     small = _sample(ops, color, window, *_grid_shape(ops, window))
-    polarity = _polarity(ops, ops.mean(small, 0))
-    return ops.Where(ops.Greater(polarity, 0.0), color, ops.Sub(255.0, color))
+    return color, _polarity(ops, ops.mean(small, 0))
 
 
 def _composite(ops: Ops, picture: Value) -> Value:
     def over(inner: Ops) -> list[Value]:
-        color = inner.part(picture, 0, 3, 0)
-        alpha = inner.Div(inner.part(picture, 3, 4, 0), 255.0)
+        color = inner.real(inner.part(picture, 0, 3, 0))
+        alpha = inner.Div(inner.real(inner.part(picture, 3, 4, 0)), 255.0)
         shown = inner.Mul(color, alpha)
         brightness = inner.Div(inner.total(shown), inner.Max(inner.Mul(inner.total(alpha), 3.0), 1.0))
         behind = inner.Where(inner.Less(brightness, 128.0), 255.0, 0.0)
         return [inner.Add(shown, inner.Mul(behind, inner.Sub(1.0, alpha)))]
 
     has_alpha = ops.Equal(ops.size(picture, 0), 4)
-    return str(ops.either(has_alpha, over, lambda inner: [picture])[0])
+    return str(ops.either(has_alpha, over, lambda inner: [inner.real(picture)])[0])
 
 
 def _ink_direction(ops: Ops, small: Value) -> Value:
@@ -309,6 +311,10 @@ def _polarity(ops: Ops, gray: Value) -> Value:
     skewness = ops.Neg(ops.Div(ops.mean(ops.Mul(squares, rest)), spread))
     votes = ops.Add(_light_vote(ops, gray), _light_vote(ops, rest))
     vote = ops.Add(votes, ops.Mul(skewness, float(reference.LUMINANCE_SKEW)))
+    dark = ops.mean(ops.Sub(_closing(ops, gray, reference.STROKE), gray))
+    light = ops.mean(ops.Add(gray, _closing(ops, ops.Neg(gray), reference.STROKE)))
+    thinness = ops.Div(ops.Sub(dark, light), ops.Add(ops.Add(dark, light), 1e-3))
+    vote = ops.Add(vote, ops.Mul(thinness, float(reference.THINNESS)))
     return ops.Where(ops.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
 
 
@@ -397,10 +403,10 @@ def _polynomials(ops: Ops, count: Value) -> Value:
     return ops.Div(powers, ops.Sqrt(ops.Add(ops.total(ops.Mul(powers, powers), 0), 1e-9)))
 
 
-def _closing(ops: Ops, gray: Value) -> Value:
+def _closing(ops: Ops, gray: Value, side: int = WINDOW) -> Value:
     def spread(x: Value) -> Value:
-        x = _max_pool(ops, x, WINDOW, 1)
-        return _max_pool(ops, x, 1, WINDOW)
+        x = _max_pool(ops, x, side, 1)
+        return _max_pool(ops, x, 1, side)
 
     planes = ops.Unsqueeze(gray, [0, 1])
     return ops.Squeeze(ops.Neg(spread(ops.Neg(spread(planes)))), [0, 1])

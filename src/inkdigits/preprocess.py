@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the output changes: a model is only valid with the version it was trained with."""
 SIZE = 28
 """Side of what the networks see, in pixels."""
@@ -38,6 +38,10 @@ GRID = 64
 """Longest side, in cells, of the grid on which light, polarity and the digit's place are judged."""
 LUMINANCE_SKEW = 0.3
 """Weight of the skewness of the brightness in the vote on polarity, beside the border and the area."""
+THINNESS = 1.5
+"""Weight of what is narrow: in a digit that fills its frame, ink is where the strokes are."""
+STROKE = 9
+"""Side, in cells, of the window that strokes of such a digit are narrower than."""
 WINDOW = 33
 """Side, in cells, of the window in which paper must show somewhere: half the grid, wider than any stroke."""
 SURFACE_FITS = 4
@@ -225,12 +229,14 @@ def _ink_direction(small: Array) -> Array:
 def _polarity(gray: Array) -> np.float32:
     """+1.0 when ink is darker than paper, -1.0 when it is lighter.
 
-    Paper lies at the border, covers most of the area, and ink makes the distribution of brightness lean to its side.
-    Border and area vote twice: on the picture, and on what is left of it without a smooth change of light.
+    Paper lies at the border, covers most of the area, ink makes the distribution of brightness lean to its side, and
+    is narrow. Border and area vote twice: on the picture, and on what is left of it without a smooth change of light.
     """
     rest = gray - _surface(gray)
     skewness = -np.mean(rest**3) / (np.mean(rest**2) ** np.float32(1.5) + np.float32(1e-3))
     vote = _light_vote(gray) + _light_vote(rest) + np.float32(LUMINANCE_SKEW) * skewness
+    dark, light = np.mean(_closing(gray, STROKE) - gray), np.mean(gray + _closing(-gray, STROKE))
+    vote = vote + np.float32(THINNESS) * (dark - light) / (dark + light + np.float32(1e-3))
     return np.float32(1 if vote >= 0 else -1)
 
 
@@ -303,11 +309,11 @@ def _polynomials(count: int) -> Array:
     return polynomials
 
 
-def _closing(gray: Array) -> Array:
+def _closing(gray: Array, side: int = WINDOW) -> Array:
     """Gray-scale closing with a square window: what is dark and narrower than the window takes on its surroundings."""
     import cv2
 
-    window = np.ones((WINDOW, WINDOW), np.uint8)
+    window = np.ones((side, side), np.uint8)
     closed: Array = cv2.erode(cv2.dilate(gray, window), window)
     return closed
 

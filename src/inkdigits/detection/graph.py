@@ -23,12 +23,14 @@ from inkdigits.detection import network as parts
 from inkdigits.detection import refinement as looks
 from inkdigits.detection.calibration import Calibration
 from inkdigits.detection.refinement import CONTEXT, SIDE
-from inkdigits.graph import OPSET, Ops, Value, as_gray_paper
+from inkdigits.graph import OPSET, Ops, Value, opaque
 
 MAX_PIXELS = 3_000_000
-"""Pictures with more pixels are made smaller first: that bounds time and memory."""
+"""No picture is looked at with more pixels, but for its margins: that bounds time and memory."""
+STRIDE_PIXELS = 24_000_000
+"""Of pictures with more pixels, only every second row and column is taken, or every third, and so on."""
 SMALL = 48
-"""Pictures whose shorter side is below this are made twice as large first."""
+"""Pictures whose shorter side is below this are made twice as large first, as far as `MAX_PIXELS` allows."""
 LEAST = 12
 """Pictures are halved until their longer side would be below this."""
 MARGIN = 16
@@ -63,9 +65,16 @@ def build(
         metadata: written into the model's `metadata_props`.
     """
     ops = Ops()
-    picture = _picture(ops, "pixels")
-    height, width = ops.real(ops.size(picture, 2)), ops.real(ops.size(picture, 3))
-    picture, first = _first_size(ops, picture, height, width)
+    height, width = ops.real(ops.size("pixels", 0)), ops.real(ops.size("pixels", 1))
+    step = ops.Ceil(ops.Sqrt(ops.Div(ops.Mul(height, width), float(STRIDE_PIXELS))))
+    steps = ops.Expand(ops.whole(step), np.array([2], np.int64))
+    strided = ops.Slice("pixels", np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
+    picture, polarity = opaque(ops, ops.Transpose(strided, perm=[2, 0, 1]))
+    picture, first = _first_size(ops, ops.Unsqueeze(picture, [0]))
+    first = ops.Div(first, step)
+    # From here on three channels, and ink is darker than paper.
+    picture = ops.Expand(picture, np.array([1, 3, 1, 1], np.int64))
+    picture = ops.Add(ops.Mul(picture, polarity), ops.Mul(ops.Sub(1.0, polarity), 127.5))
     longest = ops.Mul(ops.Max(height, width), first)
     levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)
     nothing = [np.zeros(shape, np.float32) for shape in ((0, 4), (0, 11), (0, SIDE, SIDE, 3))]
@@ -99,16 +108,11 @@ def build(
     return model
 
 
-def _picture(ops: Ops, pixels: Value) -> Value:
-    """(1, 3, H, W) float32, ink darker than paper."""
-    color = as_gray_paper(ops, ops.real(ops.Transpose(pixels, perm=[2, 0, 1])))
-    return ops.Expand(ops.Unsqueeze(color, [0]), np.array([1, 3, 1, 1], np.int64))
-
-
-def _first_size(ops: Ops, picture: Value, height: Value, width: Value) -> tuple[Value, Value]:
-    """The picture at the largest size to look at, and its scale."""
-    shrink = ops.Min(ops.Sqrt(ops.Div(float(MAX_PIXELS), ops.Mul(height, width))), 1.0)
-    scale = ops.Where(ops.Less(ops.Min(height, width), float(SMALL)), 2.0, shrink)
+def _first_size(ops: Ops, picture: Value) -> tuple[Value, Value]:
+    """The picture (1, C, H, W) at the largest size to look at, and its scale."""
+    height, width = ops.real(ops.size(picture, 2)), ops.real(ops.size(picture, 3))
+    most = ops.Sqrt(ops.Div(float(MAX_PIXELS), ops.Mul(height, width)))
+    scale = ops.Min(ops.Where(ops.Less(ops.Min(height, width), float(SMALL)), 2.0, 1.0), most)
     one = np.ones(2, np.float32)
 
     def resized(inner: Ops) -> list[Value]:

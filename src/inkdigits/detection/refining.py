@@ -53,13 +53,11 @@ def collected(
 def _begin(content: bytes, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
     global _session, _data
     import cv2
-    import onnxruntime
+
+    from inkdigits.runtimes import open_onnx
 
     cv2.setNumThreads(1)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    _session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    _session = open_onnx(content, 1)
     _data = images, labels
 
 

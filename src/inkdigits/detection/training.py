@@ -25,7 +25,7 @@ from inkdigits.datasets import Dataset, last_split, load_dataset
 from inkdigits.detection import PAGES, STEPS, graph, network, refining
 from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted
-from inkdigits.detection.finder import KEY
+from inkdigits.detection.finder import FORMAT, KEY
 from inkdigits.detection.refining import Told
 from inkdigits.errors import DivergenceError, InkdigitsError, RecipeError
 from inkdigits.files import locked, write_atomically
@@ -43,7 +43,7 @@ OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_
 EVERY = 250
 """Steps between checkpoints."""
 EPOCHS = 6
-"""Times that it goes through what was found on them."""
+"""Times that the second network goes through what the first one found on its pages."""
 CHECKPOINT = "checkpoint.npz"
 FILE = "pages.onnx"
 
@@ -81,7 +81,7 @@ def train_pages(
         steps: batches of 16 pages that the first network learns from.
         pages: that the second one learns from.
         seed: of the weights and the pages.
-        resume: go on with the unfinished training in `out`, which must have begun with the same steps and seed.
+        resume: go on with the unfinished training in `out`, which must have begun with the same steps, pages and seed.
         told: is told of progress.
         workers: processes that make pages.
 
@@ -119,7 +119,7 @@ def train_pages(
             steps=steps,
             seed=seed,
             pages=pages,
-            workers=workers,
+            workers=workers + 1,  # nothing else runs meanwhile
             told=told,
         )
         (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def refined(
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
     calibration = fitted(held, refining.logits(closer, held.crops))
     card = Card(
-        format="inkdigits-pages/1",
+        format=FORMAT,
         seed=seed,
         steps=steps,
         batch=BATCH,

@@ -4,3 +4,6 @@
 these `pages` makes pages of numbers with the place of every digit, and `crops` pictures of one digit or of none, as
 networks see them; `sets` makes many crops at once. The same random generator always makes the same picture.
 """
+
+VERSION = 2
+"""Raised when the same random generator makes other pictures than before."""

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from inkdigits.calibration import OTHER
 from inkdigits.preprocess import SIZE, normalize
 from inkdigits.synthesis import paper, strokes
 from inkdigits.synthesis.glyphs import Writer
 from inkdigits.synthesis.strokes import Ink
 
-OTHER = 10
-"""The label of what is not a digit."""
 _OVERLAP = 0.5
 """A digit counts as found when its box and the one that `normalize` saw share this part of their union."""
 _INTRUSION = 0.8

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.errors import DatasetError
+
 Done = Callable[[int, int], None]
 """Told how many crops of how many are made."""
 _PART = 250
@@ -37,7 +39,16 @@ def crops(
 
     Returns:
         (digits + others, 28, 28) uint8 as `preprocess.normalize` sees them, and their labels, 10 for no digit.
+
+    Raises:
+        DatasetError: a digit is missing among the labels.
     """
+    missing = sorted(set(range(10)) - set(labels.tolist()))
+    if missing:
+        raise DatasetError(
+            f"Expected images of all ten digits to make synthetic pictures from. There is no "
+            f"{' and no '.join(map(str, missing))}; the images held back for validation must hold each, too."
+        )
     total = digits + others
     tasks = [(seed, start, min(start + _PART, total), digits) for start in range(0, total, _PART)]
     seen, shown, made = [], [], 0

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits import preprocess
+from inkdigits import preprocess, synthesis
 from inkdigits.datasets import Dataset
 from inkdigits.files import write_atomically
 from inkdigits.recipes import Recipe
 from inkdigits.training.observers import Observer
+from inkdigits.training.preparation import prepared
 
 HELD = 0.04
 """So many crops are made from validation images, as a part of those to learn from."""
@@ -35,7 +36,9 @@ def made_crops(recipe: Recipe, train: Dataset, validation: Dataset, path: Path, 
     wanted = recipe.synthetic
     if not wanted.digits and not wanted.others:
         return None
-    key = f"{preprocess.VERSION} {wanted.digits} {wanted.others} {recipe.seed} {train.sha256} {validation.sha256}"
+    made_by = f"{preprocess.VERSION} {synthesis.VERSION}"
+    wish = f"{wanted.digits} {wanted.others} {recipe.seed} {recipe.train_images}"
+    key = f"{made_by} {wish} {train.sha256} {validation.sha256}"
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             if str(stored["key"]) == key:
@@ -59,8 +62,7 @@ def _made(recipe: Recipe, train: Dataset, validation: Dataset, observer: Observe
     total = wanted.digits + wanted.others + held_digits + held_others
 
     held = crops(
-        validation.images,
-        validation.labels,
+        *prepared(validation),
         held_digits,
         held_others,
         seed=seed + 2**32,
@@ -68,8 +70,7 @@ def _made(recipe: Recipe, train: Dataset, validation: Dataset, observer: Observe
     )
     first = held_digits + held_others
     made = crops(
-        train.images,
-        train.labels,
+        *prepared(train, recipe.train_images),
         wanted.digits,
         wanted.others,
         seed=seed,

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.datasets import Dataset, stratified_split
+from inkdigits.datasets import Dataset
 from inkdigits.errors import DivergenceError, RecipeError
 from inkdigits.recipes import Recipe
 from inkdigits.training.checkpoints import Checkpoint
 from inkdigits.training.crops import Crops
 from inkdigits.training.observers import EpochRecord, Observer, Progress
 from inkdigits.training.optimization import learning_rates
+from inkdigits.training.preparation import prepared
 
 if TYPE_CHECKING:
     import keras
@@ -78,12 +79,12 @@ def fit(
     observer = observer or Observer()
     clock = Clock()
     seed = recipe.seed if seed is None else seed
-    images, labels = _prepared(_capped(train, recipe.train_images))
-    held_images, held_labels = _prepared(validation)
+    images, labels = prepared(train, recipe.train_images)
+    held_images, held_labels = prepared(validation)
     if crops is not None:
         images, labels = np.concatenate([images, crops.images]), np.concatenate([labels, crops.labels])
     engine = make_engine(recipe, seed, images, labels)
-    # The crops follow from recipe, seed and data.
+    # The crops follow from recipe, seed and data, for one version of what makes them.
     identity = {"recipe": recipe.to_dict(), "seed": seed, "train": train.sha256, "validation": validation.sha256}
     history = _begun(engine, checkpoint, Checkpoint(identity, [], engine.state(), notes or {}))
     rates = learning_rates(recipe.schedule, recipe.optimizer.learning_rate or 0.0, recipe.epochs * engine.steps)
@@ -184,22 +185,3 @@ def _record(
 
 def _joined(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([first, second])
-
-
-def _capped(train: Dataset, limit: int | None) -> Dataset:
-    """At most `limit` of the images, every digit in its proportion."""
-    if limit is None or limit == len(train):
-        return train
-    if limit > len(train):
-        raise RecipeError(
-            f"Expected train_images of at most {len(train):,}, as many as there are. Received: {limit:,}."
-        )
-    return stratified_split(train, validation=limit)[1]
-
-
-def _prepared(dataset: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What the network will see, as (N, 28, 28) uint8 with 255 ink, and the labels: (N,) uint8."""
-    from inkdigits.preprocess import normalize_batch
-
-    seen, _ = normalize_batch(dataset.images)
-    return np.rint(seen * 255).astype(np.uint8), dataset.labels
