@@ -37,11 +37,11 @@ MARGIN = 16
 """Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
 SCORE = 0.25
 """What the first network finds less likely to be a digit is not looked at again."""
-LIKELY = 0.65
+LIKELY = 0.83
 """What both together find less likely to be a digit is none."""
-OVERLAP = 0.4
+OVERLAP = 0.3
 """Of two boxes that share more than this part of their union, the surer one stays."""
-INSIDE = 0.7
+INSIDE = 0.5
 """Of two boxes that share more than this part of the smaller one, the surer one stays."""
 MOST = 1000
 """No more digits are found at one size of a picture."""
