@@ -5,6 +5,7 @@
 Every finished run appends one row to benchmarks/results/accuracy.csv, and its bundle stays in runs/accuracy. Started
 again after it was stopped, it goes on where it was: finished runs are not repeated, an unfinished training is resumed.
 Seconds are those of training, with everything that building the graph takes, without imports and the final evaluation.
+`mistakes` are the places of the test images that were answered wrong, which is what `compare.py` needs.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:
         "hardware": f"{card.hardware['processor']}, {card.hardware['cores']} cores",
         "versions": " ".join(f"{key} {card.packages[key]}" for key in VERSIONS if key in card.packages),
         "date": card.created[:10],
+        "mistakes": " ".join(str(index) for index in result.mistakes),
     }
 
 

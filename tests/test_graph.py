@@ -127,6 +127,20 @@ def test_mnist_agrees_exactly(runtime: OnnxRuntime, mnist: Path) -> None:
         assert np.array_equal(np.rint(runtime.answer(shown).seen * 255), images)
 
 
+def test_pictures_in_normal_form_and_others_share_a_batch(runtime: OnnxRuntime, mnist: Path) -> None:
+    """A batch that needs no layout takes a shortcut; one picture that needs it changes nothing for the rest."""
+    from inkdigits.datasets import load_dataset
+
+    images = load_dataset("mnist", "test").images[:20].copy()
+    all_normal = runtime.answer(images)
+    images[7] = np.roll(images[7], 5, axis=0)  # off the middle
+    mixed, others = runtime.answer(images), np.arange(20) != 7
+    for name in ("seen", "boxes", "probabilities", "digitness"):
+        assert np.allclose(getattr(mixed, name)[others], getattr(all_normal, name)[others], atol=1e-6)
+    assert np.array_equal(mixed.seen[7], normalize(images[7]).seen)
+    assert not np.array_equal(mixed.boxes[7], all_normal.boxes[7])
+
+
 def test_a_blank_picture_favors_no_digit(runtime: OnnxRuntime) -> None:
     answers = runtime.answer(np.full((3, 40, 30, 3), 255, np.uint8))
     assert np.allclose(answers.probabilities, 0.1)

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inkdigits.datasets import Dataset, load_dataset, stratified_split
-from inkdigits.errors import DatasetError, DivergenceError, RecipeError
+from inkdigits.errors import BundleError, DatasetError, DivergenceError, RecipeError
 from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.training import EpochRecord, Fitted, Observer, Progress, fit, train
 
@@ -180,6 +180,40 @@ def test_every_optimizer_trains(name: str, splits: tuple[Dataset, Dataset]) -> N
          "train_images": 3000, "batch_size": 50, "epochs": 3, "optimizer.weight_decay": 0.01}
     )  # fmt: skip
     assert fit(recipe, *splits).history[-1].validation_accuracy > 0.7
+
+
+def test_a_student_learns_what_its_teachers_answer(
+    recipe: Recipe, splits: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two teachers that call every digit by the next one's name are believed as far as the weight says."""
+    from inkdigits.training import engines
+
+    plain = recipe.with_overrides({"epochs": 4, "train_images": 4000, "validation_images": 200, "averaging.decay": 0})
+    taught = plain.with_overrides({"distillation.weight": 1.0, "distillation.temperature": 2.0})
+    believed = []
+    for engine in (engines.TensorFlowEngine, engines.Engine):
+        monkeypatch.setattr(engines, "TensorFlowEngine", engine)
+        teachers = {str(seed): fit(plain, *splits, seed=seed).model for seed in (1, 2)}
+        for teacher in teachers.values():
+            kernel, bias = teacher.get_layer("logits").get_weights()
+            teacher.get_layer("logits").set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+        student = fit(taught, *splits, seed=3, teachers=teachers)
+        said = student.validation_logits.argmax(1)
+        assert (said == (student.validation_labels + 1) % 10).mean() > 0.85
+        believed.append(student.history[0].loss)
+        skeptic = fit(taught.with_overrides({"distillation.weight": 0.0}), *splits, seed=3, teachers=teachers)
+        assert (skeptic.validation_logits.argmax(1) == skeptic.validation_labels).mean() > 0.85
+    assert believed[0] == pytest.approx(believed[1], rel=1e-2)
+
+
+def test_the_card_names_the_teachers(trained: Path, mnist: Path, tmp_path: Path) -> None:
+    from inkdigits.bundle import KERAS_FILE, Bundle
+
+    wish = {**TINY, "epochs": 1, "distillation.teachers": [str(trained)]}
+    card = Bundle.load(train("quick", out=tmp_path / "student", overrides=wish)).card
+    assert card.training["teachers"] == [Bundle.load(trained).card.files[KERAS_FILE]]
+    with pytest.raises(BundleError, match="nowhere"):
+        train("quick", out=tmp_path / "other", overrides={**wish, "distillation.teachers": ["nowhere"]})
 
 
 def test_the_engine_for_other_backends_follows_the_same_recipe(

@@ -39,7 +39,7 @@ class Card:
             calibrated probabilities, in nats.
         packages: name -> version, of what trained it.
         hardware: {"machine", "processor", "cores", "system"}.
-        training: {"seconds", "cpu_seconds", "epochs"}.
+        training: {"seconds", "cpu_seconds", "epochs"}, and "teachers", the SHA-256 of each teacher's network, if any.
         created: when, in ISO 8601, UTC.
         files: name -> SHA-256 of the bundle's other files; empty inside an ONNX file.
     """

@@ -3,11 +3,12 @@
 | format      | file              | input                                    | output                               |
 |-------------|-------------------|------------------------------------------|--------------------------------------|
 | onnx        | model.onnx        | `pixels`: a picture, see `graph.build`   | `probabilities`, `seen`, `boxes`     |
-| litert      | model.tflite      | (N, 28, 28) float32, 0.0 paper .. 1.0 ink | (N, 10) float32 probabilities        |
+| onnx-int8   | model-int8.onnx   | (N, 28, 28) float32, 0.0 paper .. 1.0 ink | (N, 10) float32 probabilities        |
+| litert      | model.tflite      | the same                                 | the same                             |
 | litert-int8 | model-int8.tflite | the same; 8-bit integers inside          | the same, in steps of 1/256          |
 | savedmodel  | savedmodel/       | the same as litert, endpoint `serve`     | the same as litert                   |
 
-Only the ONNX file holds the picture geometry; the others take what `Prediction.seen` shows, so the app that runs them
+Only `model.onnx` holds the picture geometry; the others take what `Prediction.seen` shows, so the app that runs them
 lays a picture out like MNIST first (`inkdigits.preprocess` is the reference). All answer calibrated probabilities.
 """
 
@@ -221,6 +222,14 @@ def _write_onnx(bundle: Bundle, model: Any, path: Path) -> None:
     path.write_bytes(bundle.read(ONNX_FILE))
 
 
+def _write_onnx_int8(bundle: Bundle, model: Any, path: Path) -> None:
+    from inkdigits.quantization import quantized
+    from inkdigits.serving import calibrated, to_onnx
+
+    network = to_onnx(calibrated(model, bundle.card.temperature, bundle.card.open_set))
+    path.write_bytes(quantized(network).SerializeToString())
+
+
 def _write_litert(bundle: Bundle, model: Any, path: Path) -> None:
     _to_litert(bundle, model, path)
 
@@ -285,6 +294,12 @@ def _onnx_runtime(path: Path) -> Runtime:
     return OnnxRuntime(path)
 
 
+def _network_runtime(path: Path) -> Runtime:
+    from inkdigits.runtimes import NetworkRuntime
+
+    return NetworkRuntime(path)
+
+
 def _litert_runtime(path: Path) -> Runtime:
     from inkdigits.runtimes import LiteRTRuntime
 
@@ -316,6 +331,7 @@ _EIGHT_BITS = Tolerance(difference=0.3, changed=0.005)
 
 FORMATS: dict[str, _Format] = {
     "onnx": _Format(ONNX_FILE, _EXACT, _write_onnx, _onnx_runtime),
+    "onnx-int8": _Format("model-int8.onnx", _EIGHT_BITS, _write_onnx_int8, _network_runtime),
     "litert": _Format("model.tflite", _EXACT, _write_litert, _litert_runtime),
     "litert-int8": _Format("model-int8.tflite", _EIGHT_BITS, _write_int8, _litert_runtime),
     "savedmodel": _Format("savedmodel", _EXACT, _write_savedmodel, _SavedModel),

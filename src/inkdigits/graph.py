@@ -134,10 +134,10 @@ def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -
     Returns:
         A model with the inputs and outputs that this module's docstring states; checked by `onnx.checker`.
     """
-    ops = Ops()
-    normalize = helper.make_node(
-        "Scan", ["pixels"], ["seen", "boxes"], body=_one_picture(ops), num_scan_inputs=1, scan_input_axes=[0]
-    )
+    before = Ops()
+    for name, value in zip(("seen", "boxes"), _normalize_batch(before, "pixels"), strict=True):
+        before.nodes.append(helper.make_node("Identity", [value], [name]))
+    ops = Ops(before)
     inner = onnx.compose.add_prefix(network, "network/")
     names = {inner.graph.input[0].name: "seen", inner.graph.output[0].name: "network/answers"}
     classify = [_renamed(node, names) for node in inner.graph.node]
@@ -150,7 +150,7 @@ def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -
     ops.nodes.append(helper.make_node("Where", choices, ["probabilities"]))
     ops.nodes.append(helper.make_node("Mul", [total, ops.real(some_ink)], ["digitness"]))
     graph = helper.make_graph(
-        [normalize, *classify, *ops.nodes],
+        [*before.nodes, *classify, *ops.nodes],
         "inkdigits",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", "H", "W", "C"])],
         [
@@ -174,64 +174,94 @@ def _renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
     return node
 
 
+def _normalize_batch(ops: Ops, pixels: Value) -> list[Value]:
+    """(N, H, W, C) uint8 -> (N, 28, 28) ink and (N, 4) boxes."""
+    count = ops.size(pixels, 0)
+    fits = ops.And(ops.Equal(ops.size(pixels, 1), SIZE), ops.Equal(ops.size(pixels, 2), SIZE))
+
+    def none_is_normal(inner: Ops) -> list[Value]:
+        boxes = inner.Expand(0.0, inner.Concat(inner.Reshape(count, [1]), np.array([4]), axis=0))
+        return [inner.Greater(inner.largest(boxes, 1), 0.0), boxes]
+
+    def one_by_one(inner: Ops) -> list[Value]:
+        return inner.call("Scan", pixels, normal, boxes, outputs=2, body=_one_picture(inner), num_scan_inputs=3)
+
+    normal, boxes = ops.either(fits, lambda inner: _normal_form(inner, pixels), none_is_normal)
+    whole = ops.And(fits, ops.Equal(ops.total(ops.whole(normal)), count))
+    as_they_are = ops.either(whole, lambda inner: [_plain(inner, pixels), inner.Identity(boxes)], one_by_one)
+    return list(as_they_are)
+
+
+def _plain(ops: Ops, pixels: Value) -> Value:
+    """The first channel, from 0 to 1."""
+    return ops.Div(ops.real(ops.Gather(pixels, 0, axis=-1)), 255.0)
+
+
 def _one_picture(parent: Ops) -> onnx.GraphProto:
-    """`normalize`: (H, W, C) uint8 -> (28, 28) ink and (4,) box."""
+    """`normalize`: (H, W, C) uint8, whether it is in normal form and its box if so -> (28, 28) ink and (4,) box."""
     ops = Ops(parent)
-    picture = ops.name()
-    fits = ops.And(ops.Equal(ops.size(picture, 0), SIZE), ops.Equal(ops.size(picture, 1), SIZE))
-    gray = ops.real(ops.Gather(picture, 0, axis=2))
-    normal, box = ops.either(
-        fits,
-        lambda inner: _normal_form(inner, picture, gray),
-        lambda inner: [inner.constant(np.array(False)), inner.constant(np.zeros(4, np.float32))],
-    )
+    picture, normal, given = ops.name(), ops.name(), ops.name()
     seen, box = ops.either(
         normal,
-        lambda inner: [inner.Div(gray, 255.0), inner.Identity(box)],
+        lambda inner: [_plain(inner, picture), inner.Identity(given)],
         lambda inner: _normalize_any(inner, picture),
     )
     seen = ops.Reshape(seen, [SIZE, SIZE])
     box = ops.Reshape(box, [4])
     return ops.graph(
         [(seen, TensorProto.FLOAT, [SIZE, SIZE]), (box, TensorProto.FLOAT, [4])],
-        [(picture, TensorProto.UINT8, ["H", "W", "C"])],
+        [
+            (picture, TensorProto.UINT8, ["H", "W", "C"]),
+            (normal, TensorProto.BOOL, []),
+            (given, TensorProto.FLOAT, [4]),
+        ],
     )
 
 
-def _normal_form(ops: Ops, picture: Value, values: Value) -> list[Value]:
-    color = ops.real(ops.part(picture, 0, 3, 2))
-    alpha = ops.real(ops.part(picture, 3, 4, 2))  # of no width where there is none
-    odd = ops.total(ops.Abs(ops.Sub(color, ops.Unsqueeze(values, [2]))))
-    clear = ops.total(ops.Sub(255.0, alpha))
-    top, bottom, left, right = _extent(ops, ops.Greater(values, float(reference.NORMAL_INK)))
+def _normal_form(ops: Ops, pixels: Value) -> list[Value]:
+    """(N,) bool and (N, 4) boxes, as in the reference."""
+    values = ops.real(ops.Gather(pixels, 0, axis=3))
+    color = ops.real(ops.part(pixels, 0, 3, 3))
+    alpha = ops.real(ops.part(pixels, 3, 4, 3))  # of no width where there is none
+    odd = ops.total(ops.Abs(ops.Sub(color, ops.Unsqueeze(values, [3]))), 1, 2, 3)
+    clear = ops.total(ops.Sub(255.0, alpha), 1, 2, 3)
+    ink = ops.real(ops.Greater(values, float(reference.NORMAL_INK)))
+    (top, bottom), (left, right) = (_ends(ops, ops.largest(ink, axis)) for axis in (2, 1))
     height, width = ops.Sub(bottom, top), ops.Sub(right, left)
-    mass = ops.Max(ops.total(values), 1.0)
+    mass = ops.Max(ops.total(values, 1, 2), 1.0)
     places = np.arange(SIZE, dtype=np.float32)
 
     def centered(axis: int) -> Value:
-        center = ops.Div(ops.total(ops.Mul(ops.total(values, axis), places)), mass)
+        center = ops.Div(ops.total(ops.Mul(ops.total(values, axis), places), 1), mass)
         return ops.LessOrEqual(ops.Abs(ops.Sub(center, SIZE / 2)), 1.0)
 
     ring = np.zeros((SIZE, SIZE), np.float32)
     ring[[0, -1], :] += 1
     ring[:, [0, -1]] += 1
-    border = ops.Div(ops.total(ops.Mul(values, ring)), float(4 * SIZE))
+    border = ops.Div(ops.total(ops.Mul(values, ring), 1, 2), float(4 * SIZE))
     side = ops.Max(height, width)
     low, high = reference.NORMAL_SIDES
     conditions = [
         ops.Equal(odd, 0.0),
         ops.Equal(clear, 0.0),
-        ops.GreaterOrEqual(ops.largest(values), 128.0),
+        ops.GreaterOrEqual(ops.largest(values, 1, 2), 128.0),
         ops.LessOrEqual(border, float(reference.NORMAL_INK)),
         ops.GreaterOrEqual(side, float(low)),
         ops.LessOrEqual(side, float(high)),
+        centered(2),
         centered(1),
-        centered(0),
     ]
     normal = conditions[0]
     for condition in conditions[1:]:
         normal = ops.And(normal, condition)
-    return [normal, _stack(ops, left, top, width, height)]
+    sides = [ops.Unsqueeze(each, [1]) for each in (left, top, width, height)]
+    return [normal, ops.Concat(*sides, axis=1)]
+
+
+def _ends(ops: Ops, lines: Value) -> tuple[Value, Value]:
+    """The first place of each row of (N, 28) that is greatest, and one past the last."""
+    last = ops.Add(ops.ArgMax(lines, axis=1, keepdims=0, select_last_index=1), 1)
+    return ops.real(ops.ArgMax(lines, axis=1, keepdims=0)), ops.real(last)
 
 
 def _normalize_any(ops: Ops, picture: Value) -> list[Value]:

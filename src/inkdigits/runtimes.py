@@ -124,6 +124,27 @@ class _AfterNormalizing:
         raise NotImplementedError
 
 
+class NetworkRuntime(_AfterNormalizing):
+    """ONNX Runtime for `model-int8.onnx`, which holds a network without the geometry."""
+
+    name = "onnx-int8"
+
+    def __init__(self, model: Path, threads: int | None = None) -> None:
+        """Open a file with input (N, 28, 28) float32 and output (N, 10) or (N, 11) float32, see `calibration.answers`.
+
+        Raises:
+            BundleError: it is not such a file.
+        """
+        self._session = open_onnx(model, threads)
+        given, answered = self._session.get_inputs(), self._session.get_outputs()
+        if [value.shape[1:] for value in given] != [[SIZE, SIZE]] or len(answered) != 1:
+            raise BundleError(f"Expected a network made by inkdigits, (N, 28, 28) -> (N, 10). {model} is not one.")
+        self._input = given[0].name
+
+    def _answers(self, seen: Array) -> Array:
+        return np.asarray(self._session.run(None, {self._input: seen})[0], np.float32)
+
+
 class KerasRuntime(_AfterNormalizing):
     """Keras, on whatever backend it runs."""
 

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 @register("convnet")
 @dataclass(frozen=True)
 class ConvNet(Family):
-    """Stages of `depth` convolutions with pooling between the stages, then a dense head."""
+    """Stages of `depth` convolutions each (or as many as it lists) with pooling between them, then a dense head."""
 
     filters: tuple[int, ...] = option((16, 32, 64), "maps of each stage's convolutions", low=1, high=1024)
     width: float = option(1.0, "multiplies every number of filters", above=0, high=16)
-    depth: int = option(1, "convolutions in each stage", low=1, high=8)
+    depth: int | tuple[int, ...] = option(1, "convolutions in each stage, or in each by itself", low=1, high=8)
     kernel: int = option(3, "height and width of each convolution", low=1, high=11, unit="pixels")
+    crop: int = option(
+        0, "cut off each side: a normalized digit has an empty margin of about 4", low=0, high=6, unit="pixels"
+    )
     padding: Literal["same", "valid"] = option("same", "same: maps keep their size; valid: they lose a margin")
     activation: Activation = option("relu", "activation after each hidden layer")
     pooling: Pooling = option("max", "how each stage but the last halves its maps")
@@ -33,10 +36,15 @@ class ConvNet(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_stages(self.filters, halves=self.pooling != "none")
+        if isinstance(self.depth, tuple) and len(self.depth) != len(self.filters):
+            raise RecipeError(
+                f"Expected architecture.depth to name as many stages as filters, {len(self.filters)}; "
+                f"got {list(self.depth)}."
+            )
         margin = self.kernel - 1 if self.padding == "valid" else 0
-        side = 28
-        for stage in range(len(self.filters)):
-            side -= self.depth * margin
+        side = 28 - 2 * self.crop
+        for stage, depth in enumerate(self._depths()):
+            side -= depth * margin
             if side < 1:
                 raise RecipeError(
                     f"Expected maps to keep at least one pixel; with architecture.padding 'valid' and kernel "
@@ -44,14 +52,17 @@ class ConvNet(Family):
                 )
             side //= 1 if self.pooling == "none" else 2
 
+    def _depths(self) -> tuple[int, ...]:
+        return self.depth if isinstance(self.depth, tuple) else (self.depth,) * len(self.filters)
+
     def build(self) -> keras.Model:
         """A fresh network: (N, 28, 28) float32 in [0, 1] -> (N, 10) logits."""
         from inkdigits.architectures import layers
 
-        ink, x = layers.entry()
-        for stage, filters in enumerate(self.filters, start=1):
-            for number in range(1, self.depth + 1):
-                halve = number == self.depth and stage < len(self.filters)
+        ink, x = layers.entry(self.crop)
+        for stage, (filters, depth) in enumerate(zip(self.filters, self._depths(), strict=True), start=1):
+            for number in range(1, depth + 1):
+                halve = number == depth and stage < len(self.filters)
                 x = self._convolution(x, max(1, round(filters * self.width)), halve, f"conv{stage}_{number}")
         x = layers.dropped(layers.vector(x, self.head), self.dropout, "head")
         x = layers.dense_stack(x, self.dense, self.activation, self.normalization, self.dropout)

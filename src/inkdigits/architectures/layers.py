@@ -13,11 +13,12 @@ from inkdigits.architectures.registry import Activation, Normalization, Pooling
 INK_MEAN, INK_DEVIATION = 0.1307, 0.3081
 
 
-def entry() -> tuple[Any, Any]:
-    """The input (N, 28, 28) in [0, 1] and the same ink standardized, (N, 28, 28, 1)."""
+def entry(crop: int = 0) -> tuple[Any, Any]:
+    """The input (N, 28, 28) in [0, 1] and the same ink standardized, without `crop` pixels of margin, (N, H, W, 1)."""
     ink = keras.Input((28, 28), name="ink", dtype="float32")
     x = keras.layers.Rescaling(1 / INK_DEVIATION, -INK_MEAN / INK_DEVIATION, name="standardize")(ink)
-    return ink, keras.layers.Reshape((28, 28, 1), name="image")(x)
+    x = keras.layers.Reshape((28, 28, 1), name="image")(x)
+    return ink, keras.layers.Cropping2D(crop, name="crop")(x) if crop else x
 
 
 def logits(x: Any, inputs: Any, name: str) -> keras.Model:

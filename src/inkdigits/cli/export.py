@@ -18,6 +18,7 @@ class Format(StrEnum):
     """What a bundle can be exported to; the same names as `inkdigits.export.FORMATS`, which is slow to import."""
 
     ONNX = "onnx"
+    ONNX_INT8 = "onnx-int8"
     LITERT = "litert"
     LITERT_INT8 = "litert-int8"
     SAVEDMODEL = "savedmodel"

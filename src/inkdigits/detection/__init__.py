@@ -8,5 +8,5 @@ hand.
 
 STEPS = 8000
 """Batches of 16 pages that the first network learns from, unless told otherwise."""
-PAGES = 12000
+PAGES = 30000
 """Pages that the second one learns from."""

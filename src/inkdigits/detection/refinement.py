@@ -13,7 +13,7 @@ SIDE = 32
 """Height and width of what the network sees, in pixels."""
 CONTEXT = 1.35
 """How much of the surroundings is seen, as a part of the longer side of the digit's box."""
-STAGES = ((24, 1), (48, 2), (96, 2))
+STAGES = ((32, 1), (64, 2), (128, 2))
 """(maps, convolutions) at full size, at half of it and at a quarter."""
 DENSE = 128
 

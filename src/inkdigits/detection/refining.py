@@ -34,7 +34,7 @@ _data: Any = None
 def collected(
     weights: graph.Weights, data: Dataset, pages: int, seed: int, workers: int = 1, told: Told | None = None
 ) -> Finds:
-    """What the first network finds on `pages` pages made from the digits of a dataset; the same for the same seed."""
+    """What the first network finds on hard pages made from the digits of a dataset; the same for the same seed."""
     content = graph.build(weights).SerializeToString()
     tasks = [(seed, start, min(start + _PART, pages)) for start in range(0, pages, _PART)]
     parts: list[Finds] = []
@@ -68,7 +68,7 @@ def _part(task: tuple[int, int, int]) -> Finds:
     answers, crops, labels = [], [], []
     for index in range(start, end):
         rng = np.random.default_rng([seed, index])
-        found = finds(_session, [page(rng, *_data)])
+        found = finds(_session, [page(rng, *_data, hard=True)])
         kept = rng.permutation(len(found.labels))[:PER_PAGE]
         answers.append(found.answers[kept])
         crops.append(found.crops[kept])

@@ -42,7 +42,7 @@ SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
 OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
 EVERY = 250
 """Steps between checkpoints."""
-EPOCHS = 6
+EPOCHS = 4
 """Times that the second network goes through what the first one found on its pages."""
 CHECKPOINT = "checkpoint.npz"
 FILE = "pages.onnx"

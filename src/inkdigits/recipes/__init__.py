@@ -4,11 +4,22 @@ recipe = load_recipe("quick").with_overrides({"optimizer.learning_rate": 1e-3})
 """
 
 from inkdigits.recipes.loading import load_recipe, recipe_names
-from inkdigits.recipes.recipe import Architecture, Averaging, Loss, Optimizer, Recipe, Schedule, Synthetic, sections
+from inkdigits.recipes.recipe import (
+    Architecture,
+    Averaging,
+    Distillation,
+    Loss,
+    Optimizer,
+    Recipe,
+    Schedule,
+    Synthetic,
+    sections,
+)
 
 __all__ = [
     "Architecture",
     "Averaging",
+    "Distillation",
     "Loss",
     "Optimizer",
     "Recipe",

@@ -132,7 +132,23 @@ class Synthetic(Options):
         return "synthetic."
 
 
-_SECTIONS = ("architecture", "optimizer", "schedule", "loss", "averaging", "augmentation", "synthetic")
+@dataclass(frozen=True)
+class Distillation(Options):
+    """What teachers answer to an image, changed as the student sees it, is learned (Hinton, Vinyals and Dean, 2015)."""
+
+    teachers: tuple[str, ...] = option(
+        (), "bundled models' names or bundles' folders; the mean of their probabilities is what is taught"
+    )
+    weight: float = option(0.9, "share of the loss that is the teachers'; the rest is the labels'", low=0, high=1)
+    temperature: float = option(2.0, "what teachers' and student's logits are divided by", above=0, high=100)
+
+    @classmethod
+    def where(cls) -> str:
+        """Recipes spell these `distillation.option`."""
+        return "distillation."
+
+
+_SECTIONS = ("architecture", "optimizer", "schedule", "loss", "averaging", "augmentation", "synthetic", "distillation")
 
 
 @dataclass(frozen=True)
@@ -156,6 +172,7 @@ class Recipe(Options):
     averaging: Averaging = option(Averaging())
     augmentation: Augmentation = option(Augmentation())
     synthetic: Synthetic = option(Synthetic())
+    distillation: Distillation = option(Distillation())
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -210,6 +227,6 @@ class Recipe(Options):
 def sections() -> dict[str, list[tuple[str, str, str]]]:
     """What each section of a recipe takes, as `Options.describe` tells it; those of the recipe itself under ""."""
     whole = {field.name for field in fields(Recipe)} - {"name", "description", *_SECTIONS}
-    kinds: tuple[type[Options], ...] = (Optimizer, Schedule, Loss, Averaging, Augmentation, Synthetic)
+    kinds: tuple[type[Options], ...] = (Optimizer, Schedule, Loss, Averaging, Augmentation, Synthetic, Distillation)
     described = {"": [row for row in Recipe.describe() if row[0] in whole]}
     return described | {kind.where().rstrip("."): kind.describe() for kind in kinds}

@@ -25,6 +25,7 @@ class Writer:
         labels: (N,) digits.
         spread: how far hands differ, 1.0 as far as people's do in general, 2.0 with every oddity.
         ambiguous: some digits look like letters, as in numbers they may.
+        seldom: more digits are drawn, also in ways that few people use.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class Writer:
         spread: float = 1.0,
         *,
         ambiguous: bool = False,
+        seldom: bool = False,
     ) -> None:
-        self.images, self.labels, self.ambiguous = images, labels, ambiguous
+        self.images, self.labels = images, labels
+        self.ambiguous, self.seldom = ambiguous, seldom
         self.slant = rng.normal(0, 0.18 * spread)
         self.turn = rng.normal(0, 0.06 * spread)
         self.aspect = np.exp(rng.normal(0, 0.16 * spread))
-        self.drawn = rng.choice([0.06, 0.35, 1.0], p=[0.6, 0.25, 0.15])  # how many are not taken from MNIST
+        # how many are not taken from MNIST
+        self.drawn = rng.choice([0.06, 0.35, 1.0], p=[0.4, 0.35, 0.25] if seldom else [0.6, 0.25, 0.15])
         self.weight = rng.choice(["plain", "crisp", "thin", "broad"], p=[0.3, 0.35, 0.2, 0.15])
         self.level = rng.uniform(0.3, 0.6)
         self.thickness = rng.uniform(0, 1)
@@ -52,7 +56,8 @@ class Writer:
         if digit is None:
             digit = int(rng.integers(10))
         if rng.random() < self.drawn:
-            return drawn_digit(rng, digit, height, pen=self.pen, ambiguous=self.ambiguous), digit
+            ways = {"ambiguous": self.ambiguous, "seldom": self.seldom}
+            return drawn_digit(rng, digit, height, pen=self.pen, **ways), digit
         while True:  # a random place finds a digit of the class in ten tries
             index = int(rng.integers(len(self.labels)))
             if self.labels[index] == digit:

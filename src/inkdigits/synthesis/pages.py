@@ -6,6 +6,7 @@ picture from the world.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -67,7 +68,13 @@ class _Sheet:
 
 
 def page(
-    rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], height: int = 160, width: int = 320
+    rng: Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    height: int = 160,
+    width: int = 320,
+    *,
+    hard: bool = False,
 ) -> Page:
     """A synthetic page.
 
@@ -77,9 +84,14 @@ def page(
         labels: (N,) which digits they are.
         height: of the page, in pixels.
         width: of the page, in pixels.
+        hard: digits are written in more ways, and more words stand among them.
     """
+
+    def writer() -> Writer:
+        return Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True, seldom=hard)
+
     if rng.random() < FIELDS:
-        return _field(rng, images, labels, height, width)
+        return _field(rng, writer, height, width)
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     if rng.random() < 0.06:  # too large for this scale: nothing here is to be found
         unit = float(rng.uniform(80, 200))
@@ -87,18 +99,18 @@ def page(
     picture = paper.paper(rng, height, width, min(unit, 48))
     if rng.random() < 0.3:
         picture = _cluttered(rng, picture, unit)
-    _write(rng, sheet, images, labels, unit)
+    _write(rng, sheet, writer(), unit, texts=0.5 if hard else 0.25)
     picture = paper.inked(rng, picture, sheet.ink)
     return sheet.page(paper.photographed(rng, picture, unit))
 
 
-def _field(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int) -> Page:
+def _field(rng: Generator, hand: Callable[[], Writer], height: int, width: int) -> Page:
     """A field cut out of a form, and paper of one gray level around it up to the size of a page."""
     unit = float(np.exp(rng.uniform(np.log(16), np.log(44))))
     tall, wide = min(height, int(unit * rng.uniform(1.05, 1.9))), min(width, int(unit * rng.uniform(1.5, 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True)
+    writer = hand()
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     _number(rng, sheet, writer, unit * rng.uniform(-0.05, 0.6), y, slope, unit, gap, text=False)
@@ -115,22 +127,21 @@ def _field(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8],
     return sheet.page(around, left, top)
 
 
-def _write(rng: Generator, sheet: _Sheet, images: NDArray[np.uint8], labels: NDArray[np.uint8], unit: float) -> None:
-    """Lines of numbers in one hand."""
+def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: float) -> None:
+    """Lines of numbers in one hand; on a part of the pages, `texts`, with words among them."""
     height, width = sheet.ink.shape
-    writer = Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True)
     slope = rng.normal(0, 0.05) if rng.random() < 0.7 else rng.uniform(-0.27, 0.27)
     leading = unit * rng.uniform(1.15, 2.4)
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.25), rng.uniform(0.2, 0.9)], p=[0.3, 0.45, 0.25])
     words = rng.uniform(0.7, 3)
-    texts = rng.random() < 0.25  # words among the numbers
+    wordy = rng.random() < texts
     y = rng.uniform(-0.6, 1.0) * unit - max(0.0, slope) * width
     last = height - min(0.0, slope) * width
     lines = 0
     while y < last and lines < 12:
         x = rng.uniform(-0.3, 2.0) * unit if rng.random() < 0.7 else rng.uniform(0, width)
         while x < width:
-            x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=texts and rng.random() < 0.4)
+            x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=wordy and rng.random() < 0.4)
             x += unit * words * rng.uniform(0.6, 1.5)
             if rng.random() < 0.15:
                 break

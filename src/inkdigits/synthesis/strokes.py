@@ -151,6 +151,38 @@ _AMBIGUOUS: dict[int, list[list[Points]]] = {
           (0.36, 1)]],
     ],
 }  # fmt: skip
+# Ways that are seldom seen, for what must know them all.
+_SELDOM: dict[int, list[list[Points]]] = {
+    0: [[[(0.95, 0.15), (0.55, 0.12), (0.3, 0), (0.1, 0.45), (0.4, 1), (0.85, 0.7), (0.75, 0.15), (0.45, 0.12)]]],
+    1: [[[(0, 0.8), (0.55, 0), (0.55, 0), (0.75, 1)]], [[(0, 0.6), (0.3, 0.3), (0.62, 0), (0.62, 0), (0.8, 1)]]],
+    2: [
+        [[(0.55, 0.5), (0.15, 0.4), (0.15, 0.1), (0.55, 0), (0.9, 0.2), (0.75, 0.6), (0.1, 1), (0.1, 1), (1, 0.95)]],
+        [[(0.5, 0.45), (0.12, 0.35), (0.2, 0.05), (0.6, 0), (0.9, 0.25), (0.6, 0.7), (0.2, 0.98), (0.05, 0.88),
+          (0.25, 0.78), (0.6, 0.92), (1, 0.98)]],
+        [[(0.7, 0.55), (0.25, 0.55), (0.08, 0.3), (0.35, 0), (0.8, 0.08), (0.85, 0.45), (0.2, 1), (0.2, 1),
+          (0.6, 0.97), (1, 0.9)]],
+        [[(0.6, 0.62), (0.2, 0.5), (0.1, 0.2), (0.5, 0), (0.9, 0.25), (0.7, 0.65), (0.4, 0.92), (0.6, 1), (1, 0.88)]],
+    ],
+    5: [[[(0.6, 0.02), (0.2, 0.45), (0.7, 0.5), (0.6, 0.88), (0.25, 1)]]],
+    7: [
+        [[(0.15, 0.15), (0.35, 0.02), (0.7, 0.08), (0.62, 0.5), (0.5, 1)], [(0, 0.5), (1, 0.47)]],
+        [[(0.25, 0.05), (0.75, 0.03), (0.75, 0.03), (0.68, 0.6), (0.45, 0.98), (0.2, 0.85)], [(0.1, 0.5), (1, 0.48)]],
+        [[(0.1, 0), (0.35, 0.12), (0.8, 0.02), (0.8, 0.02), (0.5, 0.5), (0.48, 1)], [(0.15, 0.5), (0.85, 0.45)]],
+        [[(0.25, 0.35), (0.1, 0.2), (0.3, 0.02), (0.85, 0.05), (0.85, 0.05), (0.5, 0.55), (0.42, 1)],
+         [(0.2, 0.52), (0.85, 0.48)]],
+        [[(0.2, 0.06), (0.6, 0.02), (0.85, 0.25), (0.8, 0.7), (0.5, 1)]],
+    ],
+    9: [
+        [[(0.55, 0.5), (0.15, 0.35), (0.35, 0.03), (0.85, 0.1), (0.8, 0.4), (0.5, 0.52), (0.5, 0.52), (0.6, 1)]],
+        [[(0.4, 0.48), (0.12, 0.25), (0.45, 0), (0.92, 0.15), (0.7, 0.42), (0.4, 0.48), (0.4, 0.48), (0.5, 1)]],
+        [[(0.9, 0.1), (0.4, 0.02), (0.12, 0.2), (0.4, 0.42), (0.85, 0.3), (0.9, 0.1), (0.45, 0.5), (0.85, 1)]],
+        [[(0.85, 0.05), (0.4, 0.02), (0.15, 0.25), (0.45, 0.4), (0.85, 0.1), (0.6, 0.55), (0.7, 0.85), (0.3, 1)]],
+        [[(0.8, 0.1), (0.3, 0.1), (0.2, 0.35), (0.6, 0.4), (0.85, 0.12), (0.6, 0.45), (0.65, 0.75), (0.4, 1),
+          (0.1, 0.9)]],
+        [[(0.3, 1), (0.35, 0.4), (0.6, 0), (0.95, 0.2), (0.75, 0.5), (0.38, 0.52)]],
+        [[(0.5, 0.55), (0.15, 0.3), (0.5, 0), (0.88, 0.28), (0.5, 0.55), (0.45, 0.75), (0.5, 1)]],
+    ],
+}  # fmt: skip
 _WIDTHS = {0: (0.45, 0.95), 1: (0.15, 0.75)}
 LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxαγελπΣΩ"
 """Letters that cannot be taken for a digit, most of the time."""
@@ -183,7 +215,15 @@ _TYPEFACES = (
 """Files that come with Matplotlib."""
 
 
-def drawn_digit(rng: Generator, digit: int, height: int, *, pen: float | None = None, ambiguous: bool = False) -> Ink:
+def drawn_digit(
+    rng: Generator,
+    digit: int,
+    height: int,
+    *,
+    pen: float | None = None,
+    ambiguous: bool = False,
+    seldom: bool = False,
+) -> Ink:
     """A digit written with a pen.
 
     Args:
@@ -192,8 +232,10 @@ def drawn_digit(rng: Generator, digit: int, height: int, *, pen: float | None = 
         height: of the digit, about, in pixels.
         pen: width of its strokes as a part of the height; any unless given.
         ambiguous: also in ways that look like a letter.
+        seldom: also in ways that few people use.
     """
     ways = _DIGITS[digit] + (_AMBIGUOUS.get(digit, []) if ambiguous else [])
+    ways = ways + (_SELDOM.get(digit, []) if seldom else [])
     strokes = ways[rng.integers(len(ways))]
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
     thick = (pen or _pen(rng)) * height
@@ -227,7 +269,7 @@ def word(rng: Generator, height: int) -> Ink:
 
 
 def line(rng: Generator, length: int) -> Ink:
-    """A dash, a slash or a check mark about `length` pixels long."""
+    """A dash, a cross or a check mark about `length` pixels long."""
     shapes: list[list[Points]] = [
         [[(0, 0.5), (1, 0.5)]],
         [[(0, 0.4), (1, 0.6)], [(0, 0.8), (1, 1)]],

@@ -6,7 +6,7 @@ Both follow the same recipe: gather a batch, augment it, one step of the optimiz
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from inkdigits.augmentation import augment
 from inkdigits.errors import RecipeError
-from inkdigits.recipes import Recipe
+from inkdigits.recipes import Distillation, Recipe
 from inkdigits.training.optimization import follow, make_optimizer
 
 Report = Callable[[int, float], None]  # (steps done in this epoch, mean loss so far)
+Loss = Callable[[Any, Any], Any]  # (targets, logits) -> a number
 REPORTS = 20  # progress reports in an epoch; each costs one call into the graph
 CHUNK = 1000  # images in a forward pass without training
 
@@ -46,10 +47,18 @@ class Engine:
         seed: of the initial weights, augmentation and dropout.
         images: (N, 28, 28) uint8, 0 paper .. 255 ink.
         labels: (N,) uint8, 0..9; 10 for an image that shows no digit.
+        teachers: networks whose answers are learned as well, as `recipe.distillation` says.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
-        self.recipe, self.images = recipe, images
+    def __init__(
+        self,
+        recipe: Recipe,
+        seed: int,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        teachers: Sequence[keras.Model] = (),
+    ) -> None:
+        self.recipe, self.images, self.teachers = recipe, images, teachers
         # Against non-digits the ten logits compete with a fixed 0: their log-sum-exp, the (negative) free energy of
         # Liu et al. (2020), becomes the logit of "this is a digit", and no architecture needs an output more.
         self.open = bool(len(labels)) and int(labels.max()) > 9
@@ -66,6 +75,8 @@ class Engine:
         self.optimizer.build(self.model.trainable_variables)
         entropy = keras.losses.CategoricalCrossentropy(True, label_smoothing=recipe.loss.label_smoothing)
         self.loss = (lambda targets, logits: entropy(targets, _with_zero(logits))) if self.open else entropy
+        if teachers:
+            self.loss = _distilling(self.loss, recipe.distillation)
 
     @property
     def result(self) -> keras.Model:
@@ -90,13 +101,23 @@ class Engine:
         total = 0.0
         for indices, rate in zip(order, rates, strict=True):
             self.optimizer.learning_rate = float(rate)
-            total += float(self.model.train_on_batch(self._inputs(self.images[indices]), self.targets[indices]))
+            inputs = self._inputs(self.images[indices])
+            targets = self._taught(inputs, keras.ops.convert_to_tensor(self.targets[indices]))
+            total += float(self.model.train_on_batch(inputs, targets))
             self._average()
         return total
 
     def _inputs(self, images: Any) -> Any:
         """Images as the network takes them, each changed a little: (B, 28, 28) float32 in [0, 1]."""
         return augment(keras.ops.cast(images, "float32") / 255.0, self.recipe.augmentation, self.noise)
+
+    def _taught(self, inputs: Any, targets: Any) -> Any:
+        """What is to be learned: the targets, beside them the teachers' probabilities (B, 10) where there are any."""
+        if not self.teachers:
+            return targets
+        temperature = self.recipe.distillation.temperature
+        answers = [keras.ops.softmax(teacher(inputs, training=False) / temperature) for teacher in self.teachers]
+        return keras.ops.concatenate([targets, sum(answers) / len(answers)], axis=1)
 
     def _average(self) -> None:
         if self.average is not None:
@@ -143,10 +164,17 @@ class Engine:
 class TensorFlowEngine(Engine):
     """The same, with every step inside one TensorFlow graph: Python is not asked between steps."""
 
-    def __init__(self, recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        seed: int,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        teachers: Sequence[keras.Model] = (),
+    ) -> None:
         import tensorflow as tf
 
-        super().__init__(recipe, seed, images, labels)
+        super().__init__(recipe, seed, images, labels, teachers)
         self._tf = tf
         self._all_images, self._all_targets = tf.constant(images), tf.constant(self.targets)
         batches = tf.TensorSpec((None, self.batch), tf.int32)
@@ -164,9 +192,10 @@ class TensorFlowEngine(Engine):
         tf = self._tf
 
         def step(i: Any, total: Any) -> tuple[Any, Any]:
-            inputs, targets = tf.gather(self._all_images, order[i]), tf.gather(self._all_targets, order[i])
+            inputs = self._inputs(tf.gather(self._all_images, order[i]))
+            targets = self._taught(inputs, tf.gather(self._all_targets, order[i]))
             with tf.GradientTape() as tape:
-                loss = self.loss(targets, self.model(self._inputs(inputs), training=True))
+                loss = self.loss(targets, self.model(inputs, training=True))
             weights = self.model.trainable_variables
             self.optimizer.learning_rate.assign(rates[i])
             self.optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
@@ -182,7 +211,27 @@ def _with_zero(logits: Any) -> Any:
     return keras.ops.pad(logits, ((0, 0), (0, 1)))
 
 
-def make_engine(recipe: Recipe, seed: int, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Engine:
+def _distilling(loss: Loss, options: Distillation) -> Loss:
+    """A loss of (targets with the teachers' probabilities beside them, logits): part the labels', part the teachers'.
+
+    The gradient of softened answers is smaller by the temperature's square, which the factor makes up for.
+    """
+
+    def both(taught: Any, logits: Any) -> Any:
+        answers = keras.ops.log_softmax(logits / options.temperature)
+        surprise = -keras.ops.mean(keras.ops.sum(taught[:, -10:] * answers, axis=1)) * options.temperature**2
+        return (1 - options.weight) * loss(taught[:, :-10], logits) + options.weight * surprise
+
+    return both
+
+
+def make_engine(
+    recipe: Recipe,
+    seed: int,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    teachers: Sequence[keras.Model] = (),
+) -> Engine:
     """The engine for the Keras backend in use."""
     kind = TensorFlowEngine if keras.backend.backend() == "tensorflow" else Engine
-    return kind(recipe, seed, images, labels)
+    return kind(recipe, seed, images, labels, teachers)

@@ -47,6 +47,7 @@ def fit(
     *,
     seed: int | None = None,
     crops: Crops | None = None,
+    teachers: Mapping[str, keras.Model] | None = None,
     checkpoint: Path | None = None,
     observer: Observer | None = None,
     notes: Mapping[str, str] | None = None,
@@ -63,6 +64,7 @@ def fit(
         validation: images to measure on after each epoch; nothing is learned from them.
         seed: `recipe.seed` unless given.
         crops: synthetic pictures to learn from as well, and held-out ones to calibrate with.
+        teachers: SHA-256 of each network that `recipe.distillation` names -> the network.
         checkpoint: a file (.npz) that keeps the state; a folder for it is made.
         observer: is told of every step forward.
         notes: kept in the checkpoint for whoever goes on with it.
@@ -83,9 +85,10 @@ def fit(
     held_images, held_labels = prepared(validation)
     if crops is not None:
         images, labels = np.concatenate([images, crops.images]), np.concatenate([labels, crops.labels])
-    engine = make_engine(recipe, seed, images, labels)
+    engine = make_engine(recipe, seed, images, labels, tuple((teachers or {}).values()))
     # The crops follow from recipe, seed and data, for one version of what makes them.
     identity = {"recipe": recipe.to_dict(), "seed": seed, "train": train.sha256, "validation": validation.sha256}
+    identity |= {"teachers": list(teachers)} if teachers else {}
     history = _begun(engine, checkpoint, Checkpoint(identity, [], engine.state(), notes or {}))
     rates = learning_rates(recipe.schedule, recipe.optimizer.learning_rate or 0.0, recipe.epochs * engine.steps)
     observer.on_start(recipe, parameters=engine.model.count_params(), steps=engine.steps, history=history)

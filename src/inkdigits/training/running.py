@@ -59,6 +59,7 @@ def train(
         DivergenceError: the loss became infinite or not a number.
         DatasetError: the images cannot be had.
         InkdigitsError: another process is training in `out`.
+        BundleError: a teacher of the recipe is missing or damaged.
         MissingExtraError: Keras or TensorBoard is not installed.
     """
     _require_keras()
@@ -93,8 +94,17 @@ def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | Non
     logs = TensorBoard(folder / "tensorboard") if tensorboard else None
     told = Observers(observer, logs)
     crops = made_crops(recipe, training, validation, folder / CROPS, told)
-    notes = {"data": data}
-    fitted = fit(recipe, training, validation, crops=crops, checkpoint=folder / CHECKPOINT, observer=told, notes=notes)
+    teachers = _teachers(recipe)
+    fitted = fit(
+        recipe,
+        training,
+        validation,
+        crops=crops,
+        teachers=teachers,
+        checkpoint=folder / CHECKPOINT,
+        observer=told,
+        notes={"data": data},
+    )
     bundle.save(
         folder,
         fitted.model,
@@ -105,11 +115,25 @@ def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | Non
         validation_logits=fitted.validation_logits,
         validation_labels=fitted.validation_labels,
         history=[asdict(record) for record in fitted.history],
-        training={"seconds": fitted.seconds, "cpu_seconds": fitted.cpu_seconds, "epochs": len(fitted.history)},
+        training={
+            "seconds": fitted.seconds,
+            "cpu_seconds": fitted.cpu_seconds,
+            "epochs": len(fitted.history),
+            **({"teachers": list(teachers)} if teachers else {}),
+        },
     )
     (folder / CHECKPOINT).unlink()
     (folder / CROPS).unlink(missing_ok=True)
     return folder
+
+
+def _teachers(recipe: Recipe) -> dict[str, Any]:
+    """SHA-256 of the networks that a recipe's student learns from -> the networks."""
+    from inkdigits.bundle import KERAS_FILE, Bundle
+    from inkdigits.recognizer import located
+
+    bundles = [Bundle.load(located(name)) for name in recipe.distillation.teachers]
+    return {each.card.files[KERAS_FILE]: each.keras_model() for each in bundles}
 
 
 def _resumed(folder: Path, observer: Observer | None, tensorboard: bool) -> Path:

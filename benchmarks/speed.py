@@ -1,0 +1,167 @@
+"""How long training takes to reach an accuracy: our recipes beside the MNIST convnet of Keras' examples.
+
+    python benchmarks/speed.py quick standard --seeds 0 1 2 3 4
+
+Every run is a process of its own, and networks take turns: the reference and each recipe with the first seed, then with
+the second, and so on. A recipe is trained to its last epoch and scored once on the test images. The reference is scored
+after every epoch, and the first epoch counts in which its mean over the seeds is no lower than the recipe's: no choice
+could suit it better. Time is the training's: laying out the images, building the graph and all steps, without imports,
+reading MNIST, and scoring. Rows go to benchmarks/results/speed.csv; runs that it holds already are not repeated.
+
+The reference (written anew here): convolutions of 32 and 64 maps, 3x3, each with ReLU and 2x2 maximum pooling, dropout
+of one half, one dense layer; Adam at its defaults, batches of 128, all 60,000 training images, `fit` and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from accuracy import VERSIONS, append, fingerprint, rows_of
+from inkdigits.recipes import load_recipe
+
+RESULTS = Path(__file__).parent / "results" / "speed.csv"
+REFERENCE = "keras-example"
+Measured = dict[str, Any]  # epoch, test_accuracy, cpu_seconds, wall_seconds
+
+
+def reference(seed: int, epochs: int) -> Iterator[Measured]:
+    """Train the reference and score it after every epoch."""
+    import keras
+    import numpy as np
+    from keras import layers
+
+    from inkdigits.datasets import load_dataset
+    from inkdigits.training.fitting import Clock
+
+    train, test = load_dataset("mnist", "train"), load_dataset("mnist", "test")
+    keras.utils.set_random_seed(seed)
+    clock = Clock()
+    images = train.images[..., None].astype(np.float32) / 255
+    labels = np.eye(10, dtype=np.float32)[train.labels]
+    network = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    network.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    wall = cpu = 0.0
+    for epoch in range(1, epochs + 1):
+        network.fit(images, labels, batch_size=128, epochs=1, verbose=0)
+        wall, cpu = (total + lap for total, lap in zip((wall, cpu), clock.lap(), strict=True))
+        answers = network.predict(test.images[..., None].astype(np.float32) / 255, batch_size=1000, verbose=0)
+        accuracy = float((answers.argmax(1) == test.labels).mean())
+        yield {"epoch": epoch, "test_accuracy": accuracy, "cpu_seconds": cpu, "wall_seconds": wall}
+        clock.lap()
+
+
+def ours(name: str, seed: int) -> Measured:
+    """Train a recipe as `inkdigits train` does and score it once."""
+    from inkdigits.datasets import last_split, load_dataset, stratified_split
+    from inkdigits.training.fitting import fit
+    from inkdigits.training.preparation import prepared
+
+    recipe = load_recipe(name)
+    train, test = load_dataset("mnist", "train"), load_dataset("mnist", "test")
+    split = last_split if recipe.validation == "last" else stratified_split
+    fitted = fit(recipe, *split(train, recipe.validation_images), seed=seed)
+    images, labels = prepared(test)
+    answers = fitted.model.predict(images / 255, batch_size=1000, verbose=0)
+    return {
+        "epoch": len(fitted.history),
+        "test_accuracy": float((answers.argmax(1) == labels).mean()),
+        "cpu_seconds": fitted.cpu_seconds,
+        "wall_seconds": fitted.seconds,
+    }
+
+
+def rows(network: str, seed: int, epochs: int) -> Iterator[dict[str, object]]:
+    """The rows of one run, in this process."""
+    from inkdigits.bundle import hardware, packages
+
+    machine, installed = hardware(), packages()
+    measured = reference(seed, epochs) if network == REFERENCE else iter([ours(network, seed)])
+    for one in measured:
+        yield {
+            "network": network,
+            "recipe_hash": mark(network),
+            "seed": seed,
+            "epoch": one["epoch"],
+            "test_accuracy": f"{one['test_accuracy']:.4f}",
+            "cpu_seconds": f"{one['cpu_seconds']:.2f}",
+            "wall_seconds": f"{one['wall_seconds']:.2f}",
+            "hardware": f"{machine['processor']}, {machine['cores']} cores",
+            "versions": " ".join(f"{key} {installed[key]}" for key in VERSIONS if key in installed),
+            "date": datetime.now(UTC).date().isoformat(),
+        }
+
+
+def mark(network: str) -> str:
+    """What distinguishes a recipe from an earlier one of the same name; nothing for the reference."""
+    return "" if network == REFERENCE else fingerprint(load_recipe(network))
+
+
+def comparison(rows: list[dict[str, str]], name: str) -> str:
+    """A sentence: the recipe's accuracy and cost, and what the reference needs for the same."""
+    mine = [row for row in rows if (row["network"], row["recipe_hash"]) == (name, mark(name))]
+    if not mine:
+        return f"{name}: not measured"
+    mean = statistics.mean(float(row["test_accuracy"]) for row in mine)
+    cpu = statistics.mean(float(row["cpu_seconds"]) for row in mine)
+    said = f"{name}: {len(mine)} seeds, mean {100 * mean:.3f} %, {cpu:.1f} CPU-seconds; the reference "
+    theirs = [row for row in rows if row["network"] == REFERENCE]
+    for epoch in sorted({int(row["epoch"]) for row in theirs}):
+        there = [row for row in theirs if int(row["epoch"]) == epoch]
+        if statistics.mean(float(row["test_accuracy"]) for row in there) >= mean:
+            needed = statistics.mean(float(row["cpu_seconds"]) for row in there)
+            return said + f"needs {epoch} epochs and {needed:.0f} CPU-seconds for it: {needed / cpu:.1f} times as many"
+    return said + f"did not get there in {max((int(row['epoch']) for row in theirs), default=0)} epochs"
+
+
+def main() -> None:
+    """Run what is missing, then compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="+", help="shipped recipes")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--epochs", type=int, default=15, help="of the reference; 0 leaves it out")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--here", action="store_true", help="train in this process, print rows and keep nothing")
+    given = parser.parse_args()
+    if given.here:
+        for row in rows(given.recipes[0], given.seeds[0], given.epochs):
+            print(json.dumps(row), flush=True)
+        return
+    for seed in given.seeds:
+        for name in ([REFERENCE] if given.epochs else []) + given.recipes:
+            done = {(row["network"], row["recipe_hash"], row["seed"]) for row in rows_of(given.results)}
+            if (name, mark(name), str(seed)) in done:
+                continue
+            command = [sys.executable, __file__, name, "--here", "--seeds", str(seed), "--epochs", str(given.epochs)]
+            lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+            for line in lines:  # only once the run is over: one that was stopped leaves no rows
+                append(given.results, json.loads(line))
+            print(lines[-1], flush=True)
+    for name in given.recipes:
+        print(comparison(rows_of(given.results), name), flush=True)
+
+
+if __name__ == "__main__":
+    main()
