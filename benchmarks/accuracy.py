@@ -11,7 +11,6 @@ Seconds are those of training, with everything that building the graph takes, wi
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import os
@@ -28,9 +27,7 @@ from inkdigits.bundle import Bundle
 from inkdigits.evaluation import evaluate
 from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.training import train
-
-RESULTS = Path(__file__).parent / "results" / "accuracy.csv"
-VERSIONS = ("inkdigits", "keras", "tensorflow-cpu", "tensorflow", "numpy", "python")
+from rows import RESULTS, TRAINING, append, machine, rows_of, versions
 
 
 def fingerprint(recipe: Recipe) -> str:
@@ -60,14 +57,6 @@ def _differing(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str,
     return differing
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """The rows measured so far."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
 def trained(name: str, seed: int, runs: Path) -> Bundle:
     """The bundle of one run: trained now, resumed, or finished by an earlier call."""
     recipe = load_recipe(name).with_overrides({"seed": seed})
@@ -91,22 +80,11 @@ def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:
         "wall_seconds": f"{card.training['seconds']:.1f}",
         "parameters": card.parameters,
         "epochs": card.training["epochs"],
-        "hardware": f"{card.hardware['processor']}, {card.hardware['cores']} cores",
-        "versions": " ".join(f"{key} {card.packages[key]}" for key in VERSIONS if key in card.packages),
+        "hardware": machine(card.hardware),
+        "versions": versions(card.packages, TRAINING),
         "date": card.created[:10],
         "mistakes": " ".join(str(index) for index in result.mistakes),
     }
-
-
-def append(path: Path, row: Mapping[str, object]) -> None:
-    """Add one row, in a single write."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def summary(name: str, rows: list[dict[str, str]]) -> str:
@@ -125,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipes", nargs="+", help="shipped recipes")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "accuracy.csv")
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"), help="where the bundles stay")
     options = parser.parse_args()
     for name in options.recipes:
@@ -134,7 +112,7 @@ def main() -> None:
             done = {(row["recipe"], row["recipe_hash"], row["seed"]) for row in rows_of(options.results)}
             if (name, mark, str(seed)) not in done:
                 row = measured(name, seed, trained(name, seed, options.runs))
-                append(options.results, row)
+                append(options.results, [row])
                 print(json.dumps(row), flush=True)
         print(summary(name, rows_of(options.results)), flush=True)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from accuracy import RESULTS, rows_of
+from rows import RESULTS, rows_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", help="a recipe that was measured")
     parser.add_argument("second")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "accuracy.csv")
     given = parser.parse_args()
     found = list(pairs(rows_of(given.results), given.first, given.second))
     if not found:

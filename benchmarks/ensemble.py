@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from accuracy import RESULTS, append, fingerprint, measured, rows_of, trained
+from accuracy import fingerprint, measured, trained
 from inkdigits.datasets import load_dataset
 from inkdigits.recipes import load_recipe
 from inkdigits.recognizer import load
+from rows import RESULTS, append, rows_of
 
 
 def scored(recipe: str, seeds: list[int], runs: Path) -> dict[str, object]:
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="a shipped recipe")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "accuracy.csv")
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"))
     given = parser.parse_args()
     name, seeds = f"{len(given.seeds)} x {given.recipe}", " ".join(str(seed) for seed in given.seeds)
@@ -56,7 +57,7 @@ def main() -> None:
         print(f"{given.results} has {name} with the seeds {seeds} already.")
         return
     row = scored(given.recipe, given.seeds, given.runs)
-    append(given.results, row)
+    append(given.results, [row])
     print(json.dumps(row))
 
 

@@ -29,7 +29,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,14 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy import append, rows_of
+from rows import RESULTS, append, machine, rows_of, today, versions
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "inference.csv"
 SAMPLE = ROOT / "examples" / "four.jpg"
 ENGINES = ("inkdigits", "keras", "litert", "mnist-8", "matmul", "read", "command")
 OF_MODELS = ("inkdigits", "keras", "litert")
 BULK, ONE = "images per second", "milliseconds for one"
+VERSIONS = ("inkdigits", "onnxruntime", "keras", "tensorflow-cpu", "numpy", "python")
 Figures = dict[str, float]
 Answer = Callable[[NDArray[np.uint8]], Any]
 
@@ -204,8 +203,7 @@ def rows(engine: str, name: str, cores: int, figures: Figures) -> Iterator[dict[
     """A row for each figure."""
     from inkdigits.bundle import hardware, packages
 
-    machine, installed = hardware(), packages()
-    wanted = ("inkdigits", "onnxruntime", "keras", "tensorflow-cpu", "numpy", "python")
+    here, installed = machine(hardware()), versions(packages(), VERSIONS)
     for figure, value in figures.items():
         yield {
             "engine": engine,
@@ -213,9 +211,9 @@ def rows(engine: str, name: str, cores: int, figures: Figures) -> Iterator[dict[
             "cores": cores,
             "figure": figure,
             "value": f"{value:.4g}",
-            "hardware": f"{machine['processor']}, {machine['cores']} cores",
-            "versions": " ".join(f"{key} {installed[key]}" for key in wanted if key in installed),
-            "date": datetime.now(UTC).date().isoformat(),
+            "hardware": here,
+            "versions": installed,
+            "date": today(),
         }
 
 
@@ -225,7 +223,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["default"], help="bundled models or bundles' folders")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--engines", type=lambda text: text.split(","), default=list(ENGINES), help=",".join(ENGINES))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "inference.csv")
     parser.add_argument("--here", nargs=3, metavar=("ENGINE", "MODEL", "CORES"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.here:
@@ -240,8 +238,7 @@ def main() -> None:
             said = subprocess.run(
                 arguments, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | threads
             ).stdout
-            for row in rows(engine, name, cores, json.loads(said.splitlines()[-1])):
-                append(given.results, row)
+            append(given.results, list(rows(engine, name, cores, json.loads(said.splitlines()[-1]))))
             print(engine, name, f"{cores} cores", said.splitlines()[-1], flush=True)
     summarize(rows_of(given.results))
 

@@ -11,8 +11,6 @@ of inkdigits' parts; see benchmarks/designs.py. With `--limit` each set is a sam
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
 import math
 import sys
 from collections import Counter
@@ -33,10 +31,10 @@ from inkdigits.bundle import hardware
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
 from labelled import PictureSet, find, load
+from rows import RESULTS, append, machine, today
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 FOREIGN = ("tesseract", "rapidocr")
-RESULTS = Path(__file__).parent / "results" / "realworld.csv"
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file
 KEPT = 0.99  # of the digits, at the threshold that is tried on what is no digit
@@ -173,7 +171,7 @@ def rows(engine: Engine, results: Sequence[Result], wanted: Sequence[str]) -> li
     """The rows of the CSV for one engine and the wanted sets."""
     known = {result.pictures.name: result for result in results}
     compared = [known[part.name] for part in positives([result.pictures for result in results])]
-    machine = hardware()
+    here = machine(hardware())
     return [
         {
             "set": result.pictures.name,
@@ -185,25 +183,14 @@ def rows(engine: Engine, results: Sequence[Result], wanted: Sequence[str]) -> li
             "metric": score.metric,
             "value": f"{score.value:.4f}",
             "cpu_seconds": f"{result.cpu_seconds:.2f}",
-            "hardware": f"{machine['processor']}, {machine['cores']} cores",
+            "hardware": here,
             "versions": versions(),
-            "date": datetime.date.today().isoformat(),
+            "date": today(),
         }
         for result in results
         if result.pictures.name in wanted
         for score in scores(result, compared)
     ]
-
-
-def append(path: Path, found: Sequence[dict[str, object]]) -> None:
-    """Add rows to a CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerows(found)
 
 
 def table(found: Sequence[dict[str, object]]) -> Table:
@@ -271,7 +258,7 @@ def main() -> None:
     parser.add_argument("--engines", default="inkdigits", help=f"separated by commas, of: {', '.join(ENGINES)}")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="sets to measure; all of them when left out")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="CSV")
+    parser.add_argument("--results", type=Path, default=RESULTS / "realworld.csv", metavar="CSV")
     parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")
     parser.add_argument("--dry", action="store_true", help="append nothing to the CSV")
     given = parser.parse_args()

@@ -21,17 +21,15 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from accuracy import VERSIONS, append, fingerprint, rows_of
-from inkdigits.recipes import load_recipe
+from rows import RESULTS, TRAINING, append, machine, rows_of, today, versions
 
-RESULTS = Path(__file__).parent / "results" / "speed.csv"
 REFERENCE = "keras-example"
 Measured = dict[str, Any]  # epoch, test_accuracy, cpu_seconds, wall_seconds
 
@@ -76,6 +74,7 @@ def reference(seed: int, epochs: int) -> Iterator[Measured]:
 def ours(name: str, seed: int) -> Measured:
     """Train a recipe as `inkdigits train` does and score it once."""
     from inkdigits.datasets import last_split, load_dataset, stratified_split
+    from inkdigits.recipes import load_recipe
     from inkdigits.training.fitting import fit
     from inkdigits.training.preparation import prepared
 
@@ -97,7 +96,7 @@ def rows(network: str, seed: int, epochs: int) -> Iterator[dict[str, object]]:
     """The rows of one run, in this process."""
     from inkdigits.bundle import hardware, packages
 
-    machine, installed = hardware(), packages()
+    here, installed = machine(hardware()), versions(packages(), TRAINING)
     measured = reference(seed, epochs) if network == REFERENCE else iter([ours(network, seed)])
     for one in measured:
         yield {
@@ -108,32 +107,63 @@ def rows(network: str, seed: int, epochs: int) -> Iterator[dict[str, object]]:
             "test_accuracy": f"{one['test_accuracy']:.4f}",
             "cpu_seconds": f"{one['cpu_seconds']:.2f}",
             "wall_seconds": f"{one['wall_seconds']:.2f}",
-            "hardware": f"{machine['processor']}, {machine['cores']} cores",
-            "versions": " ".join(f"{key} {installed[key]}" for key in VERSIONS if key in installed),
-            "date": datetime.now(UTC).date().isoformat(),
+            "hardware": here,
+            "versions": installed,
+            "date": today(),
         }
 
 
 def mark(network: str) -> str:
     """What distinguishes a recipe from an earlier one of the same name; nothing for the reference."""
+    from accuracy import fingerprint
+    from inkdigits.recipes import load_recipe
+
     return "" if network == REFERENCE else fingerprint(load_recipe(network))
 
 
-def comparison(rows: list[dict[str, str]], name: str) -> str:
-    """A sentence: the recipe's accuracy and cost, and what the reference needs for the same."""
-    mine = [row for row in rows if (row["network"], row["recipe_hash"]) == (name, mark(name))]
-    if not mine:
-        return f"{name}: not measured"
-    mean = statistics.mean(float(row["test_accuracy"]) for row in mine)
-    cpu = statistics.mean(float(row["cpu_seconds"]) for row in mine)
-    said = f"{name}: {len(mine)} seeds, mean {100 * mean:.3f} %, {cpu:.1f} CPU-seconds; the reference "
+@dataclass(frozen=True)
+class Comparison:
+    """What a recipe reached and took, and what the reference took for the same; means over the seeds."""
+
+    recipe: str
+    seeds: int
+    accuracy: float
+    deviation: float
+    """Standard deviation of the accuracy over the seeds; 0.0 for one."""
+    cpu_seconds: float
+    epochs: int | None
+    """Of the reference, until its accuracy was no lower; None when it never was."""
+    reference_seconds: float
+    """CPU-seconds of the reference in these epochs, or in all of them."""
+
+    def __str__(self) -> str:
+        """As a sentence."""
+        ratio = self.reference_seconds / self.cpu_seconds
+        needs = f"needs {self.epochs} epochs" if self.epochs else "does not get there"
+        return (
+            f"{self.recipe}: {self.seeds} seeds, mean {100 * self.accuracy:.3f} %, {self.cpu_seconds:.1f} CPU-seconds; "
+            f"the reference {needs} in {self.reference_seconds:.0f} CPU-seconds, {ratio:.1f} times as many"
+        )
+
+
+def compared(rows: list[dict[str, str]], recipe: str) -> Comparison | None:
+    """A recipe as it was last, beside the reference; None when there are no rows of one of them."""
+    mine = [row for row in rows if row["network"] == recipe]
+    mine = [row for row in mine if row["recipe_hash"] == mine[-1]["recipe_hash"]]
     theirs = [row for row in rows if row["network"] == REFERENCE]
+    if not mine or not theirs:
+        return None
+    scores = [float(row["test_accuracy"]) for row in mine]
+    spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+    reached, taken = None, 0.0
     for epoch in sorted({int(row["epoch"]) for row in theirs}):
         there = [row for row in theirs if int(row["epoch"]) == epoch]
-        if statistics.mean(float(row["test_accuracy"]) for row in there) >= mean:
-            needed = statistics.mean(float(row["cpu_seconds"]) for row in there)
-            return said + f"needs {epoch} epochs and {needed:.0f} CPU-seconds for it: {needed / cpu:.1f} times as many"
-    return said + f"did not get there in {max((int(row['epoch']) for row in theirs), default=0)} epochs"
+        taken = statistics.mean(float(row["cpu_seconds"]) for row in there)
+        if statistics.mean(float(row["test_accuracy"]) for row in there) >= statistics.mean(scores):
+            reached = epoch
+            break
+    cost = statistics.mean(float(row["cpu_seconds"]) for row in mine)
+    return Comparison(recipe, len(mine), statistics.mean(scores), spread, cost, reached, taken)
 
 
 def main() -> None:
@@ -142,7 +172,7 @@ def main() -> None:
     parser.add_argument("recipes", nargs="+", help="shipped recipes")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--epochs", type=int, default=15, help="of the reference; 0 leaves it out")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "speed.csv")
     parser.add_argument("--here", action="store_true", help="train in this process, print rows and keep nothing")
     given = parser.parse_args()
     if given.here:
@@ -156,11 +186,10 @@ def main() -> None:
                 continue
             command = [sys.executable, __file__, name, "--here", "--seeds", str(seed), "--epochs", str(given.epochs)]
             lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-            for line in lines:  # only once the run is over: one that was stopped leaves no rows
-                append(given.results, json.loads(line))
+            append(given.results, [json.loads(line) for line in lines])
             print(lines[-1], flush=True)
     for name in given.recipes:
-        print(comparison(rows_of(given.results), name), flush=True)
+        print(compared(rows_of(given.results), name) or f"{name}: not measured beside the reference")
 
 
 if __name__ == "__main__":

@@ -15,29 +15,70 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
 DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md", "docs/reading.md")
 PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 
 
 def accuracy() -> str:
-    """Each recipe of benchmarks/results/accuracy.csv: mean, spread and cost over its seeds."""
+    """Each recipe of benchmarks/results/accuracy.csv as it was last: mean, spread and cost over its seeds."""
     rows = _rows("accuracy")
+    disputed = {row["index"] for row in _csv(ROOT / "benchmarks/disputed.csv")}
     lines = [
-        "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | CPU-seconds |",
-        "|---|---|---|---|---|---|---|",
+        "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | without the disputed "
+        "| CPU-seconds |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["recipe"] for row in rows):
         mine = [row for row in rows if row["recipe"] == name]
+        mine = [row for row in mine if row["recipe_hash"] == mine[-1]["recipe_hash"]]
+        wrong = [len(set(row["mistakes"].split()) - disputed) for row in mine]
+        undisputed = 100 - 100 * statistics.mean(wrong) / (10_000 - len(disputed))
         scores = [100 * float(row["test_accuracy"]) for row in mine]
         spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
         cost = statistics.mean(float(row["cpu_seconds"]) for row in mine)
         lines.append(
             f"| `{name}` | {int(mine[0]['parameters']):,} | {mine[0]['epochs']} | {len(mine)} "
-            f"| **{statistics.mean(scores):.3f} %**{spread} | {min(scores):.2f} to {max(scores):.2f} % | {cost:.0f} |"
+            f"| **{statistics.mean(scores):.3f} %**{spread} | {min(scores):.2f} to {max(scores):.2f} % "
+            f"| {undisputed:.3f} % | {cost:.0f} |"
         )
-    hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
-    versions = ", ".join(dict.fromkeys(row["versions"] for row in rows))
-    return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
+    return "\n".join([*lines, "", _where(rows)])
+
+
+def speed() -> str:
+    """Recipes of benchmarks/results/speed.csv beside Keras' example: what the same accuracy costs."""
+    from speed import REFERENCE, compared
+
+    rows = _rows("speed")
+    lines = [
+        "| recipe | seeds | test accuracy, mean ± sd | CPU-seconds | the reference's epochs for the same "
+        "| its CPU-seconds | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["network"] for row in rows if row["network"] != REFERENCE):
+        found = compared(rows, name)
+        if found is None:
+            continue
+        epochs = str(found.epochs) if found.epochs else "not reached"
+        more = "" if found.epochs else "more than "
+        lines.append(
+            f"| `{name}` | {found.seeds} | {100 * found.accuracy:.3f} % ± {100 * found.deviation:.3f} "
+            f"| {found.cpu_seconds:.1f} | {epochs} | {found.reference_seconds:.0f} "
+            f"| {more}{found.reference_seconds / found.cpu_seconds:.1f} |"
+        )
+    return "\n".join([*lines, "", _where(rows)])
+
+
+def inference() -> str:
+    """The median of each figure of benchmarks/results/inference.csv, on one core and on two."""
+    rows = _rows("inference")
+    lines = ["| engine | model | figure | one core | two cores | rounds |", "|---|---|---|---|---|---|"]
+    for engine, model, figure in dict.fromkeys((row["engine"], row["model"], row["figure"]) for row in rows):
+        mine = [row for row in rows if (row["engine"], row["model"], row["figure"]) == (engine, model, figure)]
+        values = {cores: [float(row["value"]) for row in mine if row["cores"] == cores] for cores in ("1", "2")}
+        shown = " | ".join(f"{statistics.median(each):,.4g}" if each else "" for each in values.values())
+        lines.append(f"| {engine} | {model} | {figure} | {shown} | {max(len(each) for each in values.values())} |")
+    return "\n".join([*lines, "", _where(rows)])
 
 
 def realworld() -> str:
@@ -95,16 +136,28 @@ _SHOWN = (
 )
 
 
+def _where(rows: list[dict[str, str]]) -> str:
+    hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
+    versions = ", ".join(dict.fromkeys(row["versions"] for row in rows))
+    return f"Measured on: {hardware}; {versions}."
+
+
 def _rows(name: str) -> list[dict[str, str]]:
-    with (ROOT / f"benchmarks/results/{name}.csv").open(newline="", encoding="utf-8") as stream:
+    return _csv(ROOT / f"benchmarks/results/{name}.csv")
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "designs": designs,
+    "inference": inference,
     "pictures": pictures,
     "realworld": realworld,
+    "speed": speed,
 }
 
 

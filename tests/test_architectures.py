@@ -27,7 +27,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("convnet", {"filters": [4, 6], "depth": 2, "pooling": "stride", "normalization": "none", "head": "average"}),
     ("convnet", {"filters": [4], "width": 1.5, "kernel": 5, "pooling": "none", "head": "max", "activation": "mish"}),
     ("convnet", {"filters": [4, 4, 4, 4, 4], "pooling": "average", "normalization": "layer"}),
-    ("convnet", {"filters": [4, 6], "depth": [2, 1], "padding": "valid", "crop": 3}),
+    ("convnet", {"filters": [4, 6], "depth": [2, 1], "padding": "valid", "crop": 3, "normalized_from": 2}),
     ("resnet", {"filters": [4, 8], "width": 0.5}),
     ("resnet", {"filters": [4, 4], "depth": 2, "normalization": "none", "activation": "silu", "dropout": 0.1}),
     ("separable", {"stem": 4, "filters": [8, 8]}),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -329,3 +330,91 @@ def test_the_command_prints_a_table_and_appends_rows(tmp_path: Path) -> None:
     assert {row["set"]: row["of"] for row in rows} == {"drawn": "2", "signs": "1"}
     wrong = run("--only", "lost")
     assert wrong.returncode == 2 and "Received: lost" in wrong.stderr
+
+
+# ---- records
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+def timed(network: str, seed: int, epoch: int, accuracy: float, cpu: float, mark: str = "") -> dict[str, str]:
+    values = (network, mark, seed, epoch, accuracy, cpu)
+    names = ("network", "recipe_hash", "seed", "epoch", "test_accuracy", "cpu_seconds")
+    return {name: str(value) for name, value in zip(names, values, strict=True)}
+
+
+def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
+    scripts: Callable[[str], ModuleType],
+) -> None:
+    speed = scripts("speed")
+    curves = {0: (0.97, 0.985, 0.992), 1: (0.98, 0.993, 0.991)}
+    rows = [
+        timed(speed.REFERENCE, seed, epoch, accuracy, 10 * epoch)
+        for seed, curve in curves.items()
+        for epoch, accuracy in enumerate(curve, start=1)
+    ]
+    rows += [
+        timed("quick", 0, 1, 0.5, 1, "old"),
+        timed("quick", 0, 1, 0.988, 2, "new"),
+        timed("quick", 1, 1, 0.99, 4, "new"),
+    ]
+    found = speed.compared(rows, "quick")
+    assert (found.seeds, found.epochs, found.reference_seconds, found.cpu_seconds) == (2, 2, 20, 3)
+    assert found.accuracy == pytest.approx(0.989) and "6.7 times" in str(found)
+    never = speed.compared([*rows, timed("best", 0, 9, 0.999, 60, "x")], "best")
+    assert never.epochs is None and never.reference_seconds == 30 and "does not get there" in str(never)
+    assert speed.compared(rows[:6], "quick") is None
+
+
+def test_pairs_count_what_only_one_got_wrong(scripts: Callable[[str], ModuleType]) -> None:
+    compare = scripts("compare")
+    rows = [
+        {"recipe": "a", "seed": "0", "mistakes": "1 2 3 4 5 6 7 8 9"},
+        {"recipe": "b", "seed": "0", "mistakes": "9 10"},
+        {"recipe": "b", "seed": "1", "mistakes": ""},
+    ]
+    (pair,) = compare.pairs(rows, "a", "b")
+    assert (pair.only_first, pair.only_second) == (8, 1)
+    assert pair.p == pytest.approx(2 * (1 + 9) / 2**9)
+    assert compare.Pair.of("0", {"1"}, {"1"}).p == 1.0
+
+
+def test_rows_are_added_below_one_header(scripts: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    rows = scripts("rows")
+    path = tmp_path / "deep" / "results.csv"
+    assert rows.rows_of(path) == []
+    rows.append(path, [{"a": 1, "b": "x, y"}])
+    rows.append(path, [{"a": 2, "b": ""}, {"a": 3, "b": ""}])
+    assert [row["a"] for row in rows.rows_of(path)] == ["1", "2", "3"]
+    assert path.read_text().splitlines()[:2] == ["a,b", '1,"x, y"']
+
+
+@pytest.mark.parametrize("engine", ["inkdigits", "mnist-8", "matmul", "command"])
+def test_speed_of_answers_is_measured(scripts: Callable[[str], ModuleType], engine: str, mnist: Path) -> None:
+    inference = scripts("inference")
+    command = [sys.executable, str(BENCHMARKS / "inference.py"), "--here", engine, "default", "1"]
+    figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert figures and all(value > 0 for value in figures.values())
+    assert (inference.BULK in figures) == (engine in ("inkdigits", "mnist-8"))
+
+
+def test_operations_are_counted(scripts: Callable[[str], ModuleType], trained: Path) -> None:
+    inference = scripts("inference")
+    # quick: 20x20 maps of 3x3x1x8, 8x8 of 3x3x8x32, 2x2 of 3x3x32x64, 256 to 64 to 10
+    products = 20 * 20 * 72 + 8 * 8 * 2304 + 4 * 18432 + 256 * 64 + 640
+    assert inference.operations(str(trained)) == 2 * products
+
+
+def test_a_recipe_is_timed_and_its_row_is_complete(
+    scripts: Callable[[str], ModuleType], mnist: Path, tmp_path: Path
+) -> None:
+    speed = scripts("speed")
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text('epochs = 1\ntrain_images = 500\n[architecture]\nname = "mlp"\ndense = [8]\n')
+    (row,) = speed.rows(str(recipe), 3, 1)
+    assert row["seed"] == 3 and row["epoch"] == 1 and float(row["cpu_seconds"]) > 0
+    assert 0.05 < float(row["test_accuracy"]) < 1 and len(row["recipe_hash"]) == 12

