@@ -69,6 +69,23 @@ def speed() -> str:
     return "\n".join([*lines, "", _where(rows)])
 
 
+def sizes() -> str:
+    """Recipes' exported files of benchmarks/results/sizes.csv: bytes, and accuracy over the seeds."""
+    rows = _rows("sizes")
+    lines = ["| recipe | parameters | format | bytes | seeds | test accuracy, mean ± sd |", "|---|---|---|---|---|---|"]
+    for name, form in dict.fromkeys((row["recipe"], row["format"]) for row in rows):
+        mine = [row for row in rows if (row["recipe"], row["format"]) == (name, form)]
+        mine = [row for row in mine if row["recipe_hash"] == mine[-1]["recipe_hash"]]
+        scores = [100 * float(row["test_accuracy"]) for row in mine]
+        spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        largest = max(int(row["bytes"]) for row in mine)
+        lines.append(
+            f"| `{name}` | {int(mine[0]['parameters']):,} | `{form}` | {largest:,} | {len(mine)} "
+            f"| {statistics.mean(scores):.3f} %{spread} |"
+        )
+    return "\n".join([*lines, "", _where(rows)])
+
+
 def inference() -> str:
     """The median of each figure of benchmarks/results/inference.csv, on one core and on two."""
     rows = _rows("inference")
@@ -157,6 +174,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "inference": inference,
     "pictures": pictures,
     "realworld": realworld,
+    "sizes": sizes,
     "speed": speed,
 }
 

@@ -137,6 +137,7 @@ def test_the_small_onnx_file_keeps_its_documented_contract(exported: list[Export
     turned = [node for node in graph.node if node.op_type == "DequantizeLinear"]
     assert len(turned) == 5, "three convolutions, two dense layers"
     assert all(stored[node.input[0]].data_type == onnx.TensorProto.INT8 for node in turned)
+    assert {"Flatten"} == {"Flatten", "Shape", "Concat"}.intersection(node.op_type for node in graph.node)
     floats = sum(int(np.prod(each.dims)) for each in graph.initializer if each.data_type == onnx.TensorProto.FLOAT)
     assert floats < 0.1 * sum(int(np.prod(stored[node.input[0]].dims)) for node in turned)
     with pytest.raises(BundleError, match="network made by inkdigits"):
