@@ -31,7 +31,7 @@ serve: $(VENV)/.run ## The web page and the HTTP API.
 
 bench: $(VENV)/.run ## A short version of the benchmarks.
 	$(BIN)/python benchmarks/accuracy.py quick --seeds 0 --results runs/bench/accuracy.csv --runs runs/bench
-	$(BIN)/python benchmarks/speed.py quick --seeds 0 --epochs 10 --results runs/bench/speed.csv
+	$(BIN)/python benchmarks/speed.py quick --seeds 0 --epochs 12 --results runs/bench/speed.csv
 	$(BIN)/python benchmarks/inference.py default --rounds 1 --results runs/bench/inference.csv
 
 clean: ## Remove the environment and everything that was made but data and runs.

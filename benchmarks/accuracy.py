@@ -15,6 +15,8 @@ import hashlib
 import json
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,6 @@ from inkdigits.architectures import Family, family
 from inkdigits.bundle import Bundle
 from inkdigits.evaluation import evaluate
 from inkdigits.recipes import Recipe, load_recipe
-from inkdigits.training import train
 from rows import RESULTS, TRAINING, append, machine, rows_of, versions
 
 
@@ -58,12 +59,28 @@ def _differing(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str,
 
 
 def trained(name: str, seed: int, runs: Path) -> Bundle:
-    """The bundle of one run: trained now, resumed, or finished by an earlier call."""
-    recipe = load_recipe(name).with_overrides({"seed": seed})
-    folder = runs / f"{name}-{seed}-{fingerprint(recipe)}"
-    if (folder / "checkpoint.npz").exists() or (folder / "model.json").exists():
-        return Bundle.load(train(resume=True, out=folder))
-    return Bundle.load(train(recipe, out=folder))
+    """The bundle of one run: trained now, resumed, or finished by an earlier call.
+
+    The training has a process of its own, as it would by hand: what one recipe sets holds for no other.
+    """
+    folder = folder_of(name, seed, runs)
+    begun = (folder / "checkpoint.npz").exists() or (folder / "model.json").exists()
+    command = ["--resume", str(folder)] if begun else ["--recipe", name, "--seed", str(seed), "--out", str(folder)]
+    subprocess.run([sys.executable, "-m", "inkdigits", "train", *command], check=True, stdout=subprocess.DEVNULL)
+    return Bundle.load(folder)
+
+
+def finished(name: str, seed: int, runs: Path) -> Bundle:
+    """The bundle of one run that `accuracy.py` has finished; the program ends where there is none."""
+    folder = folder_of(name, seed, runs)
+    if not (folder / "model.json").exists():
+        sys.exit(f"Expected a finished run in {folder}. Train it first: python benchmarks/accuracy.py {name}")
+    return Bundle.load(folder)
+
+
+def folder_of(name: str, seed: int, runs: Path) -> Path:
+    """Where a run's bundle is kept."""
+    return runs / f"{name}-{seed}-{fingerprint(load_recipe(name))}"
 
 
 def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from rows import RESULTS, rows_of
+from rows import RESULTS, latest, rows_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Pair:
 
 def pairs(rows: list[dict[str, str]], first: str, second: str) -> Iterator[Pair]:
     """A pair for each seed that both recipes were last measured with."""
-    wrong = {(row["recipe"], row["seed"]): set(row["mistakes"].split()) for row in rows}
+    wrong = {(row["recipe"], row["seed"]): set(row["mistakes"].split()) for row in latest(rows)}
     for recipe, seed in wrong:
         if recipe == first and (second, seed) in wrong:
             yield Pair.of(seed, wrong[first, seed], wrong[second, seed])

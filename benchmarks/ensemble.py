@@ -15,30 +15,34 @@ from pathlib import Path
 
 import numpy as np
 
-from accuracy import fingerprint, measured, trained
+from accuracy import fingerprint, finished
 from inkdigits.datasets import load_dataset
 from inkdigits.recipes import load_recipe
 from inkdigits.recognizer import load
-from rows import RESULTS, append, rows_of
+from rows import RESULTS, TRAINING, append, machine, rows_of, today, versions
 
 
 def scored(recipe: str, seeds: list[int], runs: Path) -> dict[str, object]:
     """The row of the ensemble of some seeds."""
-    bundles = [trained(recipe, seed, runs) for seed in seeds]
+    bundles = [finished(recipe, seed, runs) for seed in seeds]
     test = load_dataset("mnist", "test")
     mean = np.mean([load(bundle.folder).answer(test.images).probabilities for bundle in bundles], axis=0)
     wrong = np.flatnonzero(mean.argmax(axis=1) != test.labels)
-    costs = [float(bundle.card.training["cpu_seconds"]) for bundle in bundles]
-    walls = [float(bundle.card.training["seconds"]) for bundle in bundles]
-    return measured(recipe, seeds[0], bundles[0]) | {
+    cards = [bundle.card for bundle in bundles]
+    return {
         "recipe": f"{len(seeds)} x {recipe}",
+        "recipe_hash": fingerprint(load_recipe(recipe)),
         "seed": " ".join(str(seed) for seed in seeds),
         "test_accuracy": f"{1 - len(wrong) / len(test):.4f}",
         "errors": len(wrong),
         "validation_accuracy": "",
-        "cpu_seconds": f"{sum(costs):.1f}",
-        "wall_seconds": f"{sum(walls):.1f}",
-        "parameters": sum(bundle.card.parameters for bundle in bundles),
+        "cpu_seconds": f"{sum(float(card.training['cpu_seconds']) for card in cards):.1f}",
+        "wall_seconds": f"{sum(float(card.training['seconds']) for card in cards):.1f}",
+        "parameters": sum(card.parameters for card in cards),
+        "epochs": cards[0].training["epochs"],
+        "hardware": machine(cards[0].hardware),
+        "versions": versions(cards[0].packages, TRAINING),
+        "date": today(),
         "mistakes": " ".join(str(index) for index in wrong),
     }
 

@@ -1,4 +1,4 @@
-"""How fast trained models answer: in bulk, one picture at a time, from a cold start, and whole pages.
+"""How fast trained models answer: in bulk, one picture at a time, whole pages, and with the start of the process.
 
     python benchmarks/inference.py default --rounds 5
 
@@ -43,7 +43,7 @@ from rows import RESULTS, append, machine, rows_of, today, versions
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "examples" / "four.jpg"
 ENGINES = ("inkdigits", "keras", "litert", "mnist-8", "matmul", "read", "command")
-OF_MODELS = ("inkdigits", "keras", "litert")
+OF_MODELS = ("inkdigits", "keras", "litert", "read", "command")
 BULK, ONE = "images per second", "milliseconds for one"
 VERSIONS = ("inkdigits", "onnxruntime", "keras", "tensorflow-cpu", "numpy", "python")
 Figures = dict[str, float]
@@ -145,7 +145,7 @@ def command(name: str, cores: int) -> Figures:
     program = Path(sys.executable).with_name("inkdigits")
     arguments = [str(program), "read", str(SAMPLE), "--model", name]
     taken = [_seconds(lambda: subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)) for _ in range(4)]
-    return {"seconds from a cold start": statistics.median(taken[1:])}
+    return {"seconds from start to answer": statistics.median(taken[1:])}
 
 
 def operations(name: str) -> float:
@@ -193,7 +193,7 @@ def measured(engine: str, name: str, cores: int) -> Figures:
 
 def planned(models: list[str]) -> Iterator[tuple[str, str, int]]:
     """What runs in each round: (engine, model, cores)."""
-    for cores in (1, 2):
+    for cores in range(1, min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) + 1):
         for engine in ENGINES:
             for name in models if engine in OF_MODELS else models[:1]:
                 yield engine, name, cores
@@ -222,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=["default"], help="bundled models or bundles' folders")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--engines", type=lambda text: text.split(","), default=list(ENGINES), help=",".join(ENGINES))
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), metavar="ENGINE")
     parser.add_argument("--results", type=Path, default=RESULTS / "inference.csv")
     parser.add_argument("--here", nargs=3, metavar=("ENGINE", "MODEL", "CORES"), help=argparse.SUPPRESS)
     given = parser.parse_args()

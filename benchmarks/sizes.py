@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from accuracy import fingerprint, trained
+from accuracy import fingerprint, finished
 from inkdigits.datasets import load_dataset
 from inkdigits.export import FORMATS, export
 from inkdigits.recipes import load_recipe
@@ -27,7 +27,7 @@ def scored(recipe: str, seed: int, runs: Path) -> Iterator[dict[str, object]]:
     """A row for each format of one network."""
     from inkdigits.bundle import hardware, packages
 
-    test, bundle = load_dataset("mnist", "test"), trained(recipe, seed, runs)
+    test, bundle = load_dataset("mnist", "test"), finished(recipe, seed, runs)
     with tempfile.TemporaryDirectory() as folder:
         for exported in export(bundle, SIZED, folder):
             answers = FORMATS[exported.format].runtime(exported.path).answer(test.images)

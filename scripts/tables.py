@@ -7,7 +7,6 @@ fails when a document is out of date.
 from __future__ import annotations
 
 import argparse
-import csv
 import re
 import statistics
 import sys
@@ -16,14 +15,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
+from rows import latest, rows_of  # noqa: E402 - where the figures are
+from speed import REFERENCE, compared  # noqa: E402
+
 DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md", "docs/reading.md")
-PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def accuracy() -> str:
     """Each recipe of benchmarks/results/accuracy.csv as it was last: mean, spread and cost over its seeds."""
-    rows = _rows("accuracy")
-    disputed = {row["index"] for row in _csv(ROOT / "benchmarks/disputed.csv")}
+    rows = latest(_rows("accuracy"))
+    disputed = {row["index"] for row in rows_of(ROOT / "benchmarks/disputed.csv")}
     lines = [
         "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | without the disputed "
         "| CPU-seconds |",
@@ -31,7 +33,6 @@ def accuracy() -> str:
     ]
     for name in dict.fromkeys(row["recipe"] for row in rows):
         mine = [row for row in rows if row["recipe"] == name]
-        mine = [row for row in mine if row["recipe_hash"] == mine[-1]["recipe_hash"]]
         wrong = [len(set(row["mistakes"].split()) - disputed) for row in mine]
         undisputed = 100 - 100 * statistics.mean(wrong) / (10_000 - len(disputed))
         scores = [100 * float(row["test_accuracy"]) for row in mine]
@@ -47,13 +48,11 @@ def accuracy() -> str:
 
 def speed() -> str:
     """Recipes of benchmarks/results/speed.csv beside Keras' example: what the same accuracy costs."""
-    from speed import REFERENCE, compared
-
     rows = _rows("speed")
     lines = [
         "| recipe | seeds | test accuracy, mean ± sd | CPU-seconds | the reference's epochs for the same "
-        "| its CPU-seconds | ratio |",
-        "|---|---|---|---|---|---|---|",
+        "| its CPU-seconds | ratio | ratio by the clock |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["network"] for row in rows if row["network"] != REFERENCE):
         found = compared(rows, name)
@@ -64,18 +63,18 @@ def speed() -> str:
         lines.append(
             f"| `{name}` | {found.seeds} | {100 * found.accuracy:.3f} % ± {100 * found.deviation:.3f} "
             f"| {found.cpu_seconds:.1f} | {epochs} | {found.reference_seconds:.0f} "
-            f"| {more}{found.reference_seconds / found.cpu_seconds:.1f} |"
+            f"| {more}{found.reference_seconds / found.cpu_seconds:.1f} "
+            f"| {more}{found.reference_wall_seconds / found.wall_seconds:.1f} |"
         )
     return "\n".join([*lines, "", _where(rows)])
 
 
 def sizes() -> str:
     """Recipes' exported files of benchmarks/results/sizes.csv: bytes, and accuracy over the seeds."""
-    rows = _rows("sizes")
+    rows = latest(_rows("sizes"))
     lines = ["| recipe | parameters | format | bytes | seeds | test accuracy, mean ± sd |", "|---|---|---|---|---|---|"]
     for name, form in dict.fromkeys((row["recipe"], row["format"]) for row in rows):
         mine = [row for row in rows if (row["recipe"], row["format"]) == (name, form)]
-        mine = [row for row in mine if row["recipe_hash"] == mine[-1]["recipe_hash"]]
         scores = [100 * float(row["test_accuracy"]) for row in mine]
         spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
         largest = max(int(row["bytes"]) for row in mine)
@@ -93,7 +92,8 @@ def inference() -> str:
     for engine, model, figure in dict.fromkeys((row["engine"], row["model"], row["figure"]) for row in rows):
         mine = [row for row in rows if (row["engine"], row["model"], row["figure"]) == (engine, model, figure)]
         values = {cores: [float(row["value"]) for row in mine if row["cores"] == cores] for cores in ("1", "2")}
-        shown = " | ".join(f"{statistics.median(each):,.4g}" if each else "" for each in values.values())
+        medians = [statistics.median(each) if each else None for each in values.values()]
+        shown = " | ".join("" if m is None else f"{m:,.0f}" if m >= 100 else f"{m:.3g}" for m in medians)
         lines.append(f"| {engine} | {model} | {figure} | {shown} | {max(len(each) for each in values.values())} |")
     return "\n".join([*lines, "", _where(rows)])
 
@@ -160,12 +160,7 @@ def _where(rows: list[dict[str, str]]) -> str:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    return _csv(ROOT / f"benchmarks/results/{name}.csv")
-
-
-def _csv(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return rows_of(ROOT / f"benchmarks/results/{name}.csv")
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -181,7 +176,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def renewed(text: str) -> str:
     """A document with its tables written anew."""
-    return PLACE.sub(lambda match: match[1] + TABLES[match["name"]]() + match[3], text)
+    return PLACE.sub(lambda match: match[1] + TABLES[match["name"]]() + "\n" + match[3], text)
 
 
 def main() -> None:

@@ -342,8 +342,8 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 
 
 def timed(network: str, seed: int, epoch: int, accuracy: float, cpu: float, mark: str = "") -> dict[str, str]:
-    values = (network, mark, seed, epoch, accuracy, cpu)
-    names = ("network", "recipe_hash", "seed", "epoch", "test_accuracy", "cpu_seconds")
+    values = (network, mark, seed, epoch, accuracy, cpu, cpu / 2)
+    names = ("network", "recipe_hash", "seed", "epoch", "test_accuracy", "cpu_seconds", "wall_seconds")
     return {name: str(value) for name, value in zip(names, values, strict=True)}
 
 
@@ -365,6 +365,8 @@ def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
     found = speed.compared(rows, "quick")
     assert (found.seeds, found.epochs, found.reference_seconds, found.cpu_seconds) == (2, 2, 20, 3)
     assert found.accuracy == pytest.approx(0.989) and "6.7 times" in str(found)
+    alone = timed("quick", 7, 1, 0.1, 9, "new")
+    assert speed.compared([*rows, alone], "quick") == found, "a seed that only one was measured with does not count"
     never = speed.compared([*rows, timed("best", 0, 9, 0.999, 60, "x")], "best")
     assert never.epochs is None and never.reference_seconds == 30 and "does not get there" in str(never)
     assert speed.compared(rows[:6], "quick") is None
@@ -373,9 +375,10 @@ def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
 def test_pairs_count_what_only_one_got_wrong(scripts: Callable[[str], ModuleType]) -> None:
     compare = scripts("compare")
     rows = [
-        {"recipe": "a", "seed": "0", "mistakes": "1 2 3 4 5 6 7 8 9"},
-        {"recipe": "b", "seed": "0", "mistakes": "9 10"},
-        {"recipe": "b", "seed": "1", "mistakes": ""},
+        {"recipe": "a", "recipe_hash": "old", "seed": "1", "mistakes": "1"},
+        {"recipe": "a", "recipe_hash": "x", "seed": "0", "mistakes": "1 2 3 4 5 6 7 8 9"},
+        {"recipe": "b", "recipe_hash": "x", "seed": "0", "mistakes": "9 10"},
+        {"recipe": "b", "recipe_hash": "x", "seed": "1", "mistakes": ""},
     ]
     (pair,) = compare.pairs(rows, "a", "b")
     assert (pair.only_first, pair.only_second) == (8, 1)
@@ -391,6 +394,9 @@ def test_rows_are_added_below_one_header(scripts: Callable[[str], ModuleType], t
     rows.append(path, [{"a": 2, "b": ""}, {"a": 3, "b": ""}])
     assert [row["a"] for row in rows.rows_of(path)] == ["1", "2", "3"]
     assert path.read_text().splitlines()[:2] == ["a,b", '1,"x, y"']
+    with pytest.raises(ValueError, match=r"columns a, c, b\. It has a, b"):
+        rows.append(path, [{"a": 1, "c": 2, "b": 3}])
+    assert len(rows.rows_of(path)) == 3
 
 
 @pytest.mark.parametrize("engine", ["inkdigits", "mnist-8", "matmul", "command"])

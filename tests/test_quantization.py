@@ -71,3 +71,38 @@ def test_constants_of_subgraphs_are_halved_too() -> None:
     for which, factor in ((True, 2), (False, 3)):
         (answer,) = open_onnx(after).run(None, {"which": np.array(which)})
         np.testing.assert_allclose(answer, factor * large + 0.1, atol=3e-3)
+
+
+def test_a_shared_weight_is_stored_once_and_names_stay_apart() -> None:
+    weights = np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32)
+    names = ["x", *(f"product {i}" for i in range(40)), "z"]  # more than there are letters
+    nodes = [helper.make_node("MatMul", [names[i], "shared"], [names[i + 1]]) for i in range(41)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8]) for name in ("x", "z")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(weights / 4, "shared")])
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    small = quantized(network)
+    assert [node.op_type for node in small.graph.node].count("DequantizeLinear") == 1
+    assert all(name.isidentifier() for node in small.graph.node for name in (*node.input, *node.output))
+    x = np.ones((2, 8), np.float32)
+    expected, given = (open_onnx(each.SerializeToString()).run(None, {"x": x})[0] for each in (network, small))
+    np.testing.assert_allclose(given, expected, atol=0.3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("start", "rest", "shaped", "flat"),
+    [(0, [-1], "x", True), (1, [-1], "x", False), (0, [28, -1], "x", False), (0, [-1], "other", False)],
+)
+def test_only_what_keeps_the_first_side_is_flattened(start: int, rest: list[int], shaped: str, flat: bool) -> None:
+    ops = Ops()
+    first = ops.Slice(ops.Shape(shaped), np.array([start]), np.array([start + 1]))
+    result = ops.Reshape("x", ops.Concat(first, np.array(rest), axis=0))
+    stored = [numpy_helper.to_array(node.attribute[0].t) for node in ops.nodes if node.op_type == "Constant"]
+    named = [node.output[0] for node in ops.nodes if node.op_type == "Constant"]
+    nodes = [node for node in ops.nodes if node.op_type != "Constant"]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 28, 28]) for name in ("x", "other")]
+    output = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)]
+    output[0].type.tensor_type.shape.dim.add()
+    initial = [numpy_helper.from_array(array, name) for array, name in zip(stored, named, strict=True)]
+    graph = helper.make_graph(nodes, "g", ends, output, initial)
+    small = quantized(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9))
+    assert ("Flatten" in [node.op_type for node in small.graph.node]) == flat

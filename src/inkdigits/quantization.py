@@ -1,12 +1,17 @@
 """ONNX files with smaller numbers: the same operators, nearly the same answers.
 
-`quantized` makes weights of 8 bits, a quarter of the bytes: every large weight becomes int8 with one scale per output
-channel (Krishnamoorthi, 2018), and one `DequantizeLinear` turns it back. `halved` makes numbers of 16 bits, half of the
-bytes, and casts them back. Runtimes do either once, when they load the file; what passes between the layers stays
-float32.
+`quantized` makes weights of 8 bits, a quarter of the bytes: every large weight of a convolution or matrix product (its
+second input) becomes int8 with one scale per output channel (Krishnamoorthi, 2018), and one `DequantizeLinear` turns it
+back. `halved` makes numbers of 16 bits, half of the bytes, and casts them back. The files are small, not fast: what
+passes between the layers stays float32, and a runtime may turn weights back whenever it needs them.
 """
 
 from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,7 +28,7 @@ def quantized(network: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of a network whose weights take 8 bits and whose values have short names; it runs wherever ONNX does.
 
     Args:
-        network: with one input and one output, which keep their names, and no subgraphs.
+        network: with one output and no subgraphs; inputs and output keep their names.
     """
     small = onnx.ModelProto()
     small.CopyFrom(network)
@@ -36,19 +41,22 @@ def quantized(network: onnx.ModelProto) -> onnx.ModelProto:
     del graph.value_info[:]
     weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     nodes: list[onnx.NodeProto] = []
-    for node in _flattened(list(graph.node), graph.output[0].name):
+    turned_back: set[str] = set()
+    for node in _flattened(list(graph.node), weights, graph.output[0].name):
         axis = _axis(node)
         if axis is not None and (weight := weights.get(node.input[1])) is not None and weight.size >= LARGE:
-            name = node.input[1]
-            values, scales = _rounded(weight, axis)
-            weights |= {f"{name}/values": values, f"{name}/scales": scales}
-            taken = [f"{name}/values", f"{name}/scales"]
-            turned = {} if axis == 1 else {"axis": axis}
-            nodes.append(helper.make_node("DequantizeLinear", taken, [f"{name}/float"], **turned))
+            name = f"{node.input[1]}/{axis}"
+            if name not in turned_back:  # several nodes may share a weight
+                turned_back.add(name)
+                values, scales = _rounded(weight, axis)
+                weights |= {f"{name}/values": values, f"{name}/scales": scales}
+                taken = [f"{name}/values", f"{name}/scales"]
+                where = {} if axis == 1 else {"axis": axis}
+                nodes.append(helper.make_node("DequantizeLinear", taken, [f"{name}/float"], **where))
             node.input[1] = f"{name}/float"
         nodes.append(node)
     used = {name for node in nodes for name in node.input}
-    short = _short_names(nodes, {graph.input[0].name, graph.output[0].name})
+    short = _short_names(nodes, {value.name for value in (*graph.input, *graph.output)})
     for node in nodes:
         node.name = node.doc_string = ""
         told = [each for each in node.attribute if not _goes_without_saying(node.op_type, each)]
@@ -63,23 +71,44 @@ def quantized(network: onnx.ModelProto) -> onnx.ModelProto:
     return small
 
 
-def _flattened(nodes: list[onnx.NodeProto], output: str) -> list[onnx.NodeProto]:
-    """The same nodes, but reshaping to a shape that begins with an input's own first side, then one number, is Flatten.
+def _flattened(nodes: list[onnx.NodeProto], weights: Mapping[str, NDArray[Any]], output: str) -> list[onnx.NodeProto]:
+    """The same nodes, but reshaping to (first side as it is, one number) is Flatten, and what nobody uses is gone.
 
-    That is how converters say that all features of a picture come in one row.
+    That is how converters say that all features of a picture come in one row: Concat(Slice(Shape(x), 0, 1), [number]).
     """
     made_by = {name: node for node in nodes for name in node.output}
 
-    def origin(name: str) -> onnx.NodeProto | None:
+    def first_side_of(name: str) -> str | None:
+        """The value whose first side a shape begins with, if that is all it begins with."""
         node = made_by.get(name)
-        return origin(node.input[0]) if node is not None and node.op_type in ("Cast", "Slice", "Gather") else node
+        if node is None:
+            return None
+        if node.op_type == "Shape":
+            return str(node.input[0])
+        if node.op_type == "Slice" and [weights.get(each, np.ones(1)).tolist() for each in node.input[1:3]] != [
+            [0],
+            [1],
+        ]:
+            return None
+        if node.op_type == "Gather" and weights.get(node.input[1], np.ones(1)).ravel()[0] != 0:
+            return None
+        return first_side_of(node.input[0]) if node.op_type in ("Cast", "Slice", "Gather") else None
+
+    def as_it_came(name: str) -> str:
+        """The value that a transposed one was before, if its first side stayed."""
+        node = made_by.get(name)
+        turned = node is not None and node.op_type == "Transpose" and node.attribute[0].ints[0] == 0
+        return node.input[0] if node is not None and turned else name
 
     for node in nodes:
-        shape = origin(node.input[1]) if node.op_type == "Reshape" else None
-        if shape is None or shape.op_type != "Concat" or len(shape.input) != 2 or shape.input[1] in made_by:
+        shape = made_by.get(node.input[1]) if node.op_type == "Reshape" else None
+        while shape is not None and shape.op_type == "Cast":
+            shape = made_by.get(shape.input[0])
+        if shape is None or shape.op_type != "Concat" or len(shape.input) != 2:
             continue
-        first = origin(shape.input[0])
-        if first is not None and first.op_type == "Shape":
+        rest = weights.get(shape.input[1])
+        source = first_side_of(shape.input[0])
+        if rest is not None and rest.size == 1 and source in (node.input[0], as_it_came(node.input[0])):
             node.CopyFrom(helper.make_node("Flatten", [node.input[0]], list(node.output)))
     needed = {output}
     kept = []
@@ -136,6 +165,8 @@ def _rounded(weight: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], 
 
 
 def _short_names(nodes: list[onnx.NodeProto], kept: set[str]) -> dict[str, str]:
-    """A name of a letter or two for every value but those to be kept."""
+    """A name of a few letters for every value but those to be kept."""
+    letters = string.ascii_lowercase
     names = dict.fromkeys(name for node in nodes for name in (*node.input, *node.output) if name and name not in kept)
-    return {name: np.base_repr(number + 10, 36).lower() for number, name in enumerate(names)}
+    every = ("".join(word) for length in itertools.count(1) for word in itertools.product(letters, repeat=length))
+    return dict(zip(names, (word for word in every if word not in kept), strict=False))

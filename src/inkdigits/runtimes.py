@@ -97,6 +97,8 @@ def open_onnx(model: Path | bytes, threads: int | None = None) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Threads that wait do not spin: steps are short here, and spinning takes time from the thread that works.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
     source = model if isinstance(model, bytes) else str(model)
@@ -112,13 +114,16 @@ class _AfterNormalizing:
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answers:
         """See `Runtime.answer`."""
+        parts = [self._part(pixels[start : start + CHUNK]) for start in range(0, len(pixels), CHUNK)]
+        return _joined(parts)
+
+    def _part(self, pixels: NDArray[np.uint8]) -> list[Array]:
         seen, boxes = normalize_batch(pixels)
         probabilities, digitness = np.full((len(seen), 10), 0.1, np.float32), np.zeros(len(seen), np.float32)
         inked = np.flatnonzero(seen.any((1, 2)))
-        for start in range(0, len(inked), CHUNK):
-            chunk = inked[start : start + CHUNK]
-            probabilities[chunk], digitness[chunk] = split(self._answers(seen[chunk]))
-        return Answers(probabilities, digitness, seen, boxes)
+        if len(inked):
+            probabilities[inked], digitness[inked] = split(self._answers(seen[inked]))
+        return [probabilities, digitness, seen, boxes]
 
     def _answers(self, seen: Array) -> Array:
         raise NotImplementedError
@@ -137,7 +142,8 @@ class NetworkRuntime(_AfterNormalizing):
         """
         self._session = open_onnx(model, threads)
         given, answered = self._session.get_inputs(), self._session.get_outputs()
-        if [value.shape[1:] for value in given] != [[SIZE, SIZE]] or len(answered) != 1:
+        shapes = [[value.shape[1:] for value in side] for side in (given, answered)]
+        if shapes not in ([[[SIZE, SIZE]], [[width]]] for width in (10, 11)):
             raise BundleError(f"Expected a network made by inkdigits, (N, 28, 28) -> (N, 10). {model} is not one.")
         self._input = given[0].name
 

@@ -34,7 +34,7 @@ _data: Any = None
 def collected(
     weights: graph.Weights, data: Dataset, pages: int, seed: int, workers: int = 1, told: Told | None = None
 ) -> Finds:
-    """What the first network finds on hard pages made from the digits of a dataset; the same for the same seed."""
+    """What the first network finds on `pages` hard pages made of a dataset's digits; the same for the same seed."""
     content = graph.build(weights).SerializeToString()
     tasks = [(seed, start, min(start + _PART, pages)) for start in range(0, pages, _PART)]
     parts: list[Finds] = []

@@ -162,7 +162,7 @@ class Recipe(Options):
     epochs: int = option(2, "times that training goes through the images, in whole batches", low=1, high=100_000)
     batch_size: int = option(256, "images in each step", low=1, high=65_536)
     threads: int | None = option(
-        None, "that calculate; without it, as many as there are cores. Small networks are as fast with one", low=1
+        None, "that calculate (TensorFlow); without it, its own choice. Small networks are as fast with one", low=1
     )
     train_images: int | None = option(None, "use only that many training images, every digit alike", low=10)
     validation_images: int = option(5000, "training images held back to choose and calibrate with", low=10)

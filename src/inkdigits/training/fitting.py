@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -76,9 +77,9 @@ def fit(
         DivergenceError: the loss became infinite or not a number.
         RecipeError: there are too few images, or the checkpoint belongs to another recipe, seed or data.
     """
-    from inkdigits.training.engines import make_engine, use_threads
+    from inkdigits.training.engines import make_engine
 
-    use_threads(recipe.threads)
+    _check_given(recipe, crops, teachers)
     observer = observer or Observer()
     clock = Clock()
     seed = recipe.seed if seed is None else seed
@@ -129,6 +130,14 @@ class Clock:
         return now[0] - before[0], now[1] - before[1]
 
 
+def _check_given(recipe: Recipe, crops: Crops | None, teachers: Mapping[str, keras.Model] | None) -> None:
+    """Refuse to train without what the recipe asks for."""
+    if (recipe.synthetic.digits or recipe.synthetic.others) and crops is None:
+        raise RecipeError("Expected synthetic pictures, which the recipe asks for. `inkdigits train` makes them.")
+    if recipe.distillation.teachers and not teachers:
+        raise RecipeError("Expected the teachers that the recipe names. `inkdigits train` loads them.")
+
+
 def _begun(engine: Engine, path: Path | None, first: Checkpoint) -> list[EpochRecord]:
     """Write the first checkpoint, or bring the engine to where the one on disk stands; returns its history."""
     if path is None:
@@ -137,7 +146,10 @@ def _begun(engine: Engine, path: Path | None, first: Checkpoint) -> list[EpochRe
         first.save(path)
         return []
     checkpoint = Checkpoint.load(path)
-    odd = [name for name, value in first.identity.items() if checkpoint.identity.get(name) != value]
+    known = dict(checkpoint.identity)
+    with contextlib.suppress(KeyError, TypeError, RecipeError):  # options that came later are at their defaults
+        known["recipe"] = Recipe.from_mapping(known["recipe"]).to_dict()
+    odd = [name for name in {**first.identity, **known} if known.get(name) != first.identity.get(name)]
     if odd:
         raise RecipeError(
             f"Expected {path} to hold a training with the same recipe, seed and data; its {', '.join(odd)} differs. "

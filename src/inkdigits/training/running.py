@@ -86,15 +86,17 @@ def _run(recipe: Recipe, folder: Path, data: str, observer: Observer | None, ten
 
 def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | None, tensorboard: bool) -> Path:
     from inkdigits import bundle
+    from inkdigits.training.engines import use_threads
     from inkdigits.training.fitting import fit
 
+    use_threads(recipe.threads)  # before anything calculates
+    teachers = _teachers(recipe)
     whole = load_dataset(data, "train")
     split = last_split if recipe.validation == "last" else stratified_split
     training, validation = split(whole, recipe.validation_images)
     logs = TensorBoard(folder / "tensorboard") if tensorboard else None
     told = Observers(observer, logs)
     crops = made_crops(recipe, training, validation, folder / CROPS, told)
-    teachers = _teachers(recipe)
     fitted = fit(
         recipe,
         training,
@@ -133,7 +135,10 @@ def _teachers(recipe: Recipe) -> dict[str, Any]:
     from inkdigits.recognizer import located
 
     bundles = [Bundle.load(located(name)) for name in recipe.distillation.teachers]
-    return {each.card.files[KERAS_FILE]: each.keras_model() for each in bundles}
+    found = {each.card.files[KERAS_FILE]: each.keras_model() for each in bundles}
+    if len(found) < len(bundles):
+        raise RecipeError("Expected distillation.teachers to be different networks; one is named twice.")
+    return found
 
 
 def _resumed(folder: Path, observer: Observer | None, tensorboard: bool) -> Path:
