@@ -226,7 +226,7 @@ def _normal_form(ops: Ops, pixels: Value) -> list[Value]:
     odd = ops.total(ops.Abs(ops.Sub(color, ops.Unsqueeze(values, [3]))), 1, 2, 3)
     clear = ops.total(ops.Sub(255.0, alpha), 1, 2, 3)
     ink = ops.real(ops.Greater(values, float(reference.NORMAL_INK)))
-    (top, bottom), (left, right) = (_ends(ops, ops.largest(ink, axis)) for axis in (2, 1))
+    (top, bottom), (left, right) = (_ends(ops, ops.largest(ink, axis), 1) for axis in (2, 1))
     height, width = ops.Sub(bottom, top), ops.Sub(right, left)
     mass = ops.Max(ops.total(values, 1, 2), 1.0)
     places = np.arange(SIZE, dtype=np.float32)
@@ -258,10 +258,10 @@ def _normal_form(ops: Ops, pixels: Value) -> list[Value]:
     return [normal, ops.Concat(*sides, axis=1)]
 
 
-def _ends(ops: Ops, lines: Value) -> tuple[Value, Value]:
-    """The first place of each row of (N, 28) that is greatest, and one past the last."""
-    last = ops.Add(ops.ArgMax(lines, axis=1, keepdims=0, select_last_index=1), 1)
-    return ops.real(ops.ArgMax(lines, axis=1, keepdims=0)), ops.real(last)
+def _ends(ops: Ops, lines: Value, axis: int) -> tuple[Value, Value]:
+    """The first place along an axis where lines are greatest, and one past the last."""
+    first = ops.real(ops.ArgMax(lines, axis=axis, keepdims=0))
+    return first, ops.real(ops.Add(ops.ArgMax(lines, axis=axis, keepdims=0, select_last_index=1), 1))
 
 
 def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
@@ -598,14 +598,8 @@ def _mix(ops: Ops, planes: Value, weights: Value) -> Value:
 def _extent(ops: Ops, mask: Value) -> Box:
     """First row and one past the last, first column and one past the last where a boolean matrix is true: floats."""
     numbers = ops.real(mask)
-    ends = []
-    for axis in (1, 0):
-        line = ops.largest(numbers, axis)
-        ends += [
-            ops.real(ops.ArgMax(line, axis=0, keepdims=0)),
-            ops.real(ops.Add(ops.ArgMax(line, axis=0, keepdims=0, select_last_index=1), 1)),
-        ]
-    return ends[0], ends[1], ends[2], ends[3]
+    top, bottom = _ends(ops, ops.largest(numbers, 1), 0)
+    return top, bottom, *_ends(ops, ops.largest(numbers, 0), 0)
 
 
 def _count_up(ops: Ops, count: Value) -> Value:

@@ -88,6 +88,10 @@ class Engine:
         self.loss = (lambda targets, logits: entropy(targets, _with_zero(logits))) if self.open else entropy
         if teachers:
             self.loss = _distilling(self.loss, recipe.distillation)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What a kind of engine needs beyond this, once everything is there."""
 
     @property
     def result(self) -> keras.Model:
@@ -175,19 +179,11 @@ class Engine:
 class TensorFlowEngine(Engine):
     """The same, with every step inside one TensorFlow graph: Python is not asked between steps."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        seed: int,
-        images: NDArray[np.uint8],
-        labels: NDArray[np.uint8],
-        teachers: Sequence[keras.Model] = (),
-    ) -> None:
+    def _prepare(self) -> None:
         import tensorflow as tf
 
-        super().__init__(recipe, seed, images, labels, teachers)
         self._tf = tf
-        self._all_images, self._all_targets = tf.constant(images), tf.constant(self.targets)
+        self._all_images, self._all_targets = tf.constant(self.images), tf.constant(self.targets)
         batches = tf.TensorSpec((None, self.batch), tf.int32)
         signature = [batches, tf.TensorSpec((None,), tf.float32)]
         self._run = tf.function(self._loop, input_signature=signature, autograph=False)
@@ -238,13 +234,6 @@ def _distilling(loss: Loss, options: Distillation) -> Loss:
     return both
 
 
-def make_engine(
-    recipe: Recipe,
-    seed: int,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    teachers: Sequence[keras.Model] = (),
-) -> Engine:
+def engine_kind() -> type[Engine]:
     """The engine for the Keras backend in use."""
-    kind = TensorFlowEngine if keras.backend.backend() == "tensorflow" else Engine
-    return kind(recipe, seed, images, labels, teachers)
+    return TensorFlowEngine if keras.backend.backend() == "tensorflow" else Engine

@@ -77,7 +77,7 @@ def fit(
         DivergenceError: the loss became infinite or not a number.
         RecipeError: there are too few images, or the checkpoint belongs to another recipe, seed or data.
     """
-    from inkdigits.training.engines import make_engine
+    from inkdigits.training.engines import engine_kind
 
     _check_given(recipe, crops, teachers)
     observer = observer or Observer()
@@ -87,7 +87,7 @@ def fit(
     held_images, held_labels = prepared(validation)
     if crops is not None:
         images, labels = np.concatenate([images, crops.images]), np.concatenate([labels, crops.labels])
-    engine = make_engine(recipe, seed, images, labels, tuple((teachers or {}).values()))
+    engine = engine_kind()(recipe, seed, images, labels, tuple((teachers or {}).values()))
     # The crops follow from recipe, seed and data, for one version of what makes them.
     identity = {"recipe": recipe.to_dict(), "seed": seed, "train": train.sha256, "validation": validation.sha256}
     identity |= {"teachers": list(teachers)} if teachers else {}
