@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from inkdigits.augmentation import Augmentation, augment
+from inkdigits.augmentation import Augmentation, augment, strengths
 from inkdigits.errors import RecipeError
 
 EVERYTHING = Augmentation(rotation=12, shift=2, scale=0.12, shear=10, elastic=1, thickness=1)
@@ -132,12 +132,33 @@ def test_ink_pushed_over_the_border_is_lost_not_wrapped() -> None:
     assert result[:, :, :16].max() == 0
 
 
+def test_strength_scales_every_change_down_to_none() -> None:
+    def by(strength: float) -> np.ndarray:
+        return np.array(
+            augment(keras.ops.convert_to_tensor(blobs(64)), EVERYTHING, keras.random.SeedGenerator(4), strength)
+        )
+
+    np.testing.assert_allclose(by(0.0), blobs(64), atol=1e-5)
+    np.testing.assert_array_equal(by(1.0), changed(blobs(64), EVERYTHING, 4))
+    slightly, wholly = (np.abs(by(strength) - blobs(64)).mean() for strength in (0.2, 1.0))
+    assert 0 < slightly < wholly / 3
+
+
+def test_changes_ease_over_the_last_steps() -> None:
+    assert (strengths(Augmentation(), 50) == 1).all()
+    eased = strengths(Augmentation(ease=0.2), 100)
+    assert (eased[:80] == 1).all()
+    assert (np.diff(eased[80:]) < 0).all()
+    assert 0 < eased[-1] < 0.03
+    np.testing.assert_allclose(strengths(Augmentation(ease=1), 4), [0.875, 0.625, 0.375, 0.125])
+
+
 def test_works_inside_a_graph() -> None:
     import tensorflow as tf
 
     generator = keras.random.SeedGenerator(7)
-    inside = tf.function(lambda images: augment(images, EVERYTHING, generator))
-    result = np.array(inside(tf.constant(blobs(4))))
+    inside = tf.function(lambda images, strength: augment(images, EVERYTHING, generator, strength))
+    result = np.array(inside(tf.constant(blobs(4)), tf.constant(1.0)))
     np.testing.assert_allclose(result, changed(blobs(4), EVERYTHING, 7), atol=1e-4)
 
 

@@ -37,6 +37,7 @@ TINY: dict[str, Any] = {
     "augmentation.rotation": 10,
     "augmentation.elastic": 0.5,
     "augmentation.thickness": 0.5,
+    "augmentation.ease": 0.5,
 }
 
 

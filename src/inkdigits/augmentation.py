@@ -43,6 +43,12 @@ class Augmentation(Options):
         high=3,
         unit="pixels",
     )
+    ease: float = option(
+        0.0,
+        "share of all steps, the last, over which changes shrink to none: the end is learned from images as they are",
+        low=0,
+        high=1,
+    )
 
     @classmethod
     def where(cls) -> str:
@@ -55,31 +61,38 @@ class Augmentation(Options):
         return any((self.rotation, self.shift, self.scale, self.shear, self.elastic))
 
 
-def augment(images: Any, options: Augmentation, seed: keras.random.SeedGenerator) -> Any:
+def strengths(options: Augmentation, steps: int) -> NDArray[np.float32]:
+    """How much of each limit holds at each step of a training: (steps,) float32, 1.0 until changes ease."""
+    left = 1 - (np.arange(steps) + 0.5) / max(steps, 1)  # of the training, from the middle of each step
+    return np.minimum(1.0, left / max(options.ease, 1e-9)).astype(np.float32)
+
+
+def augment(images: Any, options: Augmentation, seed: keras.random.SeedGenerator, strength: Any = 1.0) -> Any:
     """Change every image of a batch a little.
 
     Args:
         images: (N, 28, 28) float32 in [0, 1], 0.0 paper and 1.0 ink; a tensor of the Keras backend in use.
         options: how far each change may go; nothing is changed where all limits are 0.
         seed: draws the amounts. The same state gives the same amounts, and every call moves it on.
+        strength: how much of each limit holds, a number or scalar tensor, 0.0 .. 1.0.
 
     Returns:
         (N, 28, 28) float32 in [0, 1].
     """
     if options.moves:
-        rows, columns = _places(images, options, seed)
+        rows, columns = _places(images, options, seed, strength)
         images = _sampled(images, rows, columns)
     if options.thickness:
-        images = _thickened(images, options.thickness, seed)
+        images = _thickened(images, options.thickness, seed, strength)
     return images
 
 
-def _places(images: Any, options: Augmentation, seed: keras.random.SeedGenerator) -> tuple[Any, Any]:
+def _places(images: Any, options: Augmentation, seed: keras.random.SeedGenerator, strength: Any) -> tuple[Any, Any]:
     """Where each pixel of the result comes from: rows and columns, each (N, 28, 28) float32, in pixels."""
     from keras import ops, random
 
     count = ops.shape(images)[0]
-    draws = random.uniform((6, count, 1, 1), -1.0, 1.0, seed=seed)
+    draws = random.uniform((6, count, 1, 1), -1.0, 1.0, seed=seed) * strength
     turn = draws[0] * math.radians(options.rotation)
     slant = ops.tan(draws[1] * math.radians(options.shear))
     # Growing by s and shrinking by 1/s are equally likely; sampling goes from the result back to the source.
@@ -94,7 +107,7 @@ def _places(images: Any, options: Augmentation, seed: keras.random.SeedGenerator
     rows = rows + (middle + draws[4] * options.shift)
     columns = columns + (middle + draws[5] * options.shift)
     if options.elastic:
-        push = _field(count, options, seed)
+        push = _field(count, options, seed) * strength
         rows, columns = rows + push[0], columns + push[1]
     return rows, columns
 
@@ -145,7 +158,7 @@ def _sampled(images: Any, rows: Any, columns: Any) -> Any:
     return above + down * (below - above)
 
 
-def _thickened(images: Any, limit: float, seed: keras.random.SeedGenerator) -> Any:
+def _thickened(images: Any, limit: float, seed: keras.random.SeedGenerator, strength: Any) -> Any:
     """Strokes wider by up to `limit` pixels on each side, or narrower by up to half as much: (N, 28, 28) float32.
 
     Gray-scale dilation (a maximum over neighbors) widens by one pixel, erosion (a minimum) narrows; a blend of the
@@ -153,7 +166,7 @@ def _thickened(images: Any, limit: float, seed: keras.random.SeedGenerator) -> A
     """
     from keras import ops, random
 
-    amounts = random.uniform((ops.shape(images)[0], 1, 1), -limit / 2, limit, seed=seed)
+    amounts = random.uniform((ops.shape(images)[0], 1, 1), -limit / 2, limit, seed=seed) * strength
     wider = narrower = images
     for step in range(math.ceil(limit)):
         wider = wider + ops.clip(amounts - step, 0.0, 1.0) * (_extreme(wider, ops.maximum) - wider)

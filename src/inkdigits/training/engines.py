@@ -98,33 +98,42 @@ class Engine:
         """The network to validate and to keep: the average of weights if there is one."""
         return self.model if self.average is None else self.average
 
-    def epoch(self, order: NDArray[np.int32], rates: NDArray[np.float32], report: Report) -> float:
-        """Train on batches of `order` (steps * batch,) with the learning rates (steps,); return the mean loss."""
+    def epoch(
+        self, order: NDArray[np.int32], rates: NDArray[np.float32], strengths: NDArray[np.float32], report: Report
+    ) -> float:
+        """Train on batches of `order`; return the mean loss.
+
+        Args:
+            order: (steps * batch,) places of images.
+            rates: (steps,) learning rates.
+            strengths: (steps,) how much of each limit of the augmentation holds.
+            report: is told of progress.
+        """
         order = order.reshape(self.steps, self.batch)
         stride = max(1, -(-self.steps // REPORTS))
         total = 0.0
         for first in range(0, self.steps, stride):
             end = min(first + stride, self.steps)
-            total += self._train(order[first:end], rates[first:end])
+            total += self._train(order[first:end], rates[first:end], strengths[first:end])
             report(end, total / end)
         return total / self.steps
 
-    def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32]) -> float:
+    def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32], strengths: NDArray[np.float32]) -> float:
         """Train on some batches, (count, batch), and return the sum of their losses."""
         if not getattr(self.model, "compiled", False):
             self.model.compile(self.optimizer, self.loss)
         total = 0.0
-        for indices, rate in zip(order, rates, strict=True):
+        for indices, rate, strength in zip(order, rates, strengths, strict=True):
             self.optimizer.learning_rate = float(rate)
-            inputs = self._inputs(self.images[indices])
+            inputs = self._inputs(self.images[indices], float(strength))
             targets = self._taught(inputs, keras.ops.convert_to_tensor(self.targets[indices]))
             total += float(self.model.train_on_batch(inputs, targets))
             self._average()
         return total
 
-    def _inputs(self, images: Any) -> Any:
+    def _inputs(self, images: Any, strength: Any) -> Any:
         """Images as the network takes them, each changed a little: (B, 28, 28) float32 in [0, 1]."""
-        return augment(keras.ops.cast(images, "float32") / 255.0, self.recipe.augmentation, self.noise)
+        return augment(keras.ops.cast(images, "float32") / 255.0, self.recipe.augmentation, self.noise, strength)
 
     def _taught(self, inputs: Any, targets: Any) -> Any:
         """What is to be learned: the targets, beside them the teachers' probabilities (B, 10) where there are any."""
@@ -184,24 +193,23 @@ class TensorFlowEngine(Engine):
 
         self._tf = tf
         self._all_images, self._all_targets = tf.constant(self.images), tf.constant(self.targets)
-        batches = tf.TensorSpec((None, self.batch), tf.int32)
-        signature = [batches, tf.TensorSpec((None,), tf.float32)]
+        signature = [tf.TensorSpec((None, self.batch), tf.int32), *[tf.TensorSpec((None,), tf.float32)] * 2]
         self._run = tf.function(self._loop, input_signature=signature, autograph=False)
         answered = [tf.TensorSpec((None, 28, 28), tf.uint8)]
         self._answer = tf.function(super()._forward, input_signature=answered, autograph=False)
 
-    def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32]) -> float:
-        return float(self._run(order, rates))
+    def _train(self, order: NDArray[np.int32], rates: NDArray[np.float32], strengths: NDArray[np.float32]) -> float:
+        return float(self._run(order, rates, strengths))
 
     def _forward(self, images: Any) -> Any:
         return self._answer(images)
 
-    def _loop(self, order: Any, rates: Any) -> Any:
+    def _loop(self, order: Any, rates: Any, strengths: Any) -> Any:
         """All steps of `order` (count, batch) in a while loop of the graph; returns the sum of losses."""
         tf = self._tf
 
         def step(i: Any, total: Any) -> tuple[Any, Any]:
-            inputs = self._inputs(tf.gather(self._all_images, order[i]))
+            inputs = self._inputs(tf.gather(self._all_images, order[i]), strengths[i])
             targets = self._taught(inputs, tf.gather(self._all_targets, order[i]))
             with tf.GradientTape() as tape:
                 loss = self.loss(targets, self.model(inputs, training=True))

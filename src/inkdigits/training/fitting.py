@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.augmentation import strengths
 from inkdigits.datasets import Dataset
 from inkdigits.errors import DivergenceError, RecipeError
 from inkdigits.recipes import Recipe
@@ -92,15 +93,18 @@ def fit(
     identity = {"recipe": recipe.to_dict(), "seed": seed, "train": train.sha256, "validation": validation.sha256}
     identity |= {"teachers": list(teachers)} if teachers else {}
     history = _begun(engine, checkpoint, Checkpoint(identity, [], engine.state(), notes or {}))
-    rates = learning_rates(recipe.schedule, recipe.optimizer.learning_rate or 0.0, recipe.epochs * engine.steps)
+    steps = recipe.epochs * engine.steps
+    rates = learning_rates(recipe.schedule, recipe.optimizer.learning_rate or 0.0, steps)
+    eased = strengths(recipe.augmentation, steps)
     observer.on_start(recipe, parameters=engine.model.count_params(), steps=engine.steps, history=history)
     try:
         for number in range(len(history) + 1, recipe.epochs + 1):
             order = np.random.default_rng([seed, number]).permutation(len(images))[: engine.steps * engine.batch]
-            part = rates[(number - 1) * engine.steps : number * engine.steps]
-            loss = engine.epoch(order.astype(np.int32), part, _reporter(number, engine.steps, observer))
+            now = slice((number - 1) * engine.steps, number * engine.steps)
+            reporter = _reporter(number, engine.steps, observer)
+            loss = engine.epoch(order.astype(np.int32), rates[now], eased[now], reporter)
             answers = engine.logits(held_images)
-            history.append(_record(number, loss, answers, held_labels, part, clock))
+            history.append(_record(number, loss, answers, held_labels, rates[now], clock))
             if checkpoint:
                 Checkpoint(identity, history, engine.state(), notes or {}).save(checkpoint)
             observer.on_epoch(history[-1])
