@@ -424,3 +424,17 @@ def test_a_recipe_is_timed_and_its_row_is_complete(
     (row,) = speed.rows(str(recipe), 3, 1)
     assert row["seed"] == 3 and row["epoch"] == 1 and float(row["cpu_seconds"]) > 0
     assert 0.05 < float(row["test_accuracy"]) < 1 and len(row["recipe_hash"]) == 12
+
+
+def test_the_reference_is_scored_after_every_epoch(
+    scripts: Callable[[str], ModuleType], mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speed = scripts("speed")
+    from inkdigits import datasets
+
+    few = {split: datasets.load_dataset("mnist", split).subset(np.arange(1000)) for split in ("train", "test")}
+    monkeypatch.setattr(datasets, "load_dataset", lambda _, split: few[split])
+    first, second = speed.rows(speed.REFERENCE, 0, 2)
+    assert (first["epoch"], second["epoch"]) == (1, 2) and first["recipe_hash"] == ""
+    assert 0 < float(first["cpu_seconds"]) < float(second["cpu_seconds"])
+    assert 0.3 < float(second["test_accuracy"]) < 1

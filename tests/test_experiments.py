@@ -303,6 +303,8 @@ BAD = [
     ('name = "tiny"', "name = 3", "'name' to be text"),
     ("epochs = 1", "epochs = 0", "epochs to be a whole number from 1"),
     ("epochs = 1", "epoch = 1", "Possible: name, architecture"),
+    ("epochs = 1", "synthetic.others = 100", "from images alone"),
+    ("epochs = 1", 'distillation.teachers = ["nano"]', "from images alone"),
     ("epochs = 1", 'optimizer.name = "sgd"', "given by both"),
     ('["mlp", "lenet5"]', '["mlp", "lenet6"]', "Did you mean 'lenet5'"),
     ('["mlp", "lenet5"]', '"mlp"', "list of values"),

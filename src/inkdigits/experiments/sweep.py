@@ -198,7 +198,11 @@ def parse_sweep(text: str, *, name: str = "sweep", folder: Path | None = None) -
     )
     for labels in sweep.combinations():
         try:
-            sweep.recipe(labels)
+            recipe = sweep.recipe(labels)
+            if recipe.synthetic.digits or recipe.synthetic.others or recipe.distillation.teachers:
+                raise RecipeError(
+                    "Expected a recipe that learns from images alone, without synthetic ones or teachers."
+                )
         except RecipeError as error:
             where = ", ".join(f"{f.name} = {label}" for f, label in zip(factors, labels, strict=True))
             raise RecipeError(f"Sweep '{sweep.name}' cannot run {where}: {error}") from error

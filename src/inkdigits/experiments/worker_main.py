@@ -47,6 +47,7 @@ class _Reporter(Observer):
 
 def _serve(tasks: IO[str], messages: IO[str]) -> None:
     from inkdigits.datasets import load_dataset, stratified_split
+    from inkdigits.training.engines import use_threads
 
     reporter = _Reporter(messages)
     images = load_dataset("mnist", "train")  # the test images are not even read
@@ -57,6 +58,7 @@ def _serve(tasks: IO[str], messages: IO[str]) -> None:
         try:
             if parts is None or len(parts[1]) != recipe.validation_images:
                 parts = stratified_split(images, recipe.validation_images)
+            use_threads(recipe.threads)  # the first run's count holds for all
             measures = _train(recipe, task["seed"], *parts, reporter)
         except InkdigitsError as error:
             reporter.say("error", {"reason": str(error)})
