@@ -29,7 +29,7 @@ def test_shipped_recipes_are_whole(name: str) -> None:
 
 
 def test_recipes_for_every_wish_ship() -> None:
-    assert {"quick", "standard", "small", "nano", "default"} <= set(recipe_names())
+    assert {"quick", "standard", "small", "nano", "best", "default"} <= set(recipe_names())
     assert load_recipe("default").synthetic.others > 0, "the bundled model can tell what is no digit"
     assert not load_recipe("quick").synthetic.digits, "quick is quick"
     for name, most in (("small", 100_000), ("nano", 10_000)):

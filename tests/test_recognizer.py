@@ -294,11 +294,21 @@ def test_an_onnx_file_of_someone_else_is_foreign(tmp_path: Path) -> None:
         load(tmp_path / "other.onnx")
 
 
-def test_the_bundled_default_reads_digits_without_any_training(digits: np.ndarray) -> None:
-    recognizer = inkdigits.load()
-    assert recognizer.card.name == "default"
-    assert "default" in rooms.bundled()
+def test_models_for_every_wish_are_bundled() -> None:
+    assert {"default", "best", "small", "nano"} <= set(rooms.bundled())
+    assert inkdigits.load().card.name == "default"
+
+
+@pytest.mark.parametrize("name", rooms.bundled())
+def test_every_bundled_model_reads_digits(name: str, digits: np.ndarray) -> None:
+    recognizer = inkdigits.load(name)
+    assert recognizer.card.name == name
     assert [prediction.digit for prediction in recognizer.classify(digits[:10])] == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
+def test_bundled_models_stay_small() -> None:
+    files = [file for file in rooms.WEIGHTS.rglob("*") if file.is_file()]
+    assert 1_000_000 < sum(file.stat().st_size for file in files) < 10_000_000
 
 
 def test_the_package_root_hands_out_the_same_names() -> None:
