@@ -25,25 +25,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from inkdigits.architectures import Family, family
-from inkdigits.bundle import KERAS_FILE, Bundle
+from inkdigits.bundle import Bundle
 from inkdigits.evaluation import evaluate
 from inkdigits.recipes import Recipe, load_recipe
-from inkdigits.recognizer import located
 from rows import RESULTS, TRAINING, append, machine, rows_of, versions
 
 
 def fingerprint(recipe: Recipe) -> str:
     """What distinguishes a recipe from an earlier one of the same name; its name and description do not.
 
-    Options at their defaults do not count either, so that an option added later changes no recipe without it; the
-    content of teachers does.
+    Options at their defaults do not count either, so that an option added later changes no recipe without it.
     """
     plain = Recipe(name="plain", architecture=type(recipe.architecture)(recipe.architecture.name, _family(recipe)))
     values = _differing(recipe.to_dict(), plain.to_dict())
     values = {key: value for key, value in values.items() if key not in ("name", "description", "seed")}
-    if recipe.distillation.teachers:  # a name does not say which networks they were
-        cards = [Bundle.load(located(teacher)).card for teacher in recipe.distillation.teachers]
-        values["teachers"] = [card.files[KERAS_FILE] for card in cards]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -1,6 +1,6 @@
 """Put a trained model into the package: copy it into src/inkdigits/weights/<name>/.
 
-    python benchmarks/bundle_weights.py runs/standard default
+    python benchmarks/bundle_weights.py runs/small small
 
 The copy is the whole bundle but its evaluation: the ONNX file, the Keras network, the history and the card.
 """

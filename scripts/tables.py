@@ -58,8 +58,8 @@ def speed() -> str:
         found = compared(rows, name)
         if found is None:
             continue
-        epochs = str(found.epochs) if found.epochs else "not reached"
-        more = "" if found.epochs else "more than "
+        epochs = str(found.epochs) if found.reached else f"not reached in {found.epochs}"
+        more = "" if found.reached else "more than "
         lines.append(
             f"| `{name}` | {found.seeds} | {100 * found.accuracy:.3f} % ± {100 * found.deviation:.3f} "
             f"| {found.cpu_seconds:.1f} | {epochs} | {found.reference_seconds:.0f} "

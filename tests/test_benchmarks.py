@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkdigits.recipes import load_recipe, recipe_names
 from pictures import picture
 from written import written
 
@@ -347,6 +348,22 @@ def timed(network: str, seed: int, epoch: int, accuracy: float, cpu: float, mark
     return {name: str(value) for name, value in zip(names, values, strict=True)}
 
 
+def test_the_accuracies_shown_are_those_of_the_recipes_there_are(scripts: Callable[[str], ModuleType]) -> None:
+    accuracy, rows = scripts("accuracy"), scripts("rows")
+    shown = {row["recipe"]: row["recipe_hash"] for row in rows.latest(rows.rows_of(rows.RESULTS / "accuracy.csv"))}
+    assert {"quick", "standard", "best", "small", "nano", "default"} <= set(shown)
+    for name in recipe_names():
+        assert shown[name] == accuracy.fingerprint(load_recipe(name)), name
+
+
+def test_a_fingerprint_depends_on_what_is_trained_alone(scripts: Callable[[str], ModuleType]) -> None:
+    fingerprint, recipe = scripts("accuracy").fingerprint, load_recipe("quick")
+    for same in ({"description": "other"}, {"seed": 3}, {"augmentation.ease": 0.0}, {"distillation.teachers": []}):
+        assert fingerprint(recipe.with_overrides(same)) == fingerprint(recipe)
+    for other in ({"epochs": 2}, {"augmentation.ease": 0.1}, {"architecture.crop": 2}, {"architecture.name": "mlp"}):
+        assert fingerprint(recipe.with_overrides(other)) != fingerprint(recipe)
+
+
 def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
     scripts: Callable[[str], ModuleType],
 ) -> None:
@@ -363,12 +380,15 @@ def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
         timed("quick", 1, 1, 0.99, 4, "new"),
     ]
     found = speed.compared(rows, "quick")
-    assert (found.seeds, found.epochs, found.reference_seconds, found.cpu_seconds) == (2, 2, 20, 3)
+    assert (found.seeds, found.reached, found.epochs) == (2, True, 2)
+    assert (found.reference_seconds, found.cpu_seconds) == (20, 3)
     assert found.accuracy == pytest.approx(0.989) and "6.7 times" in str(found)
     alone = timed("quick", 7, 1, 0.1, 9, "new")
     assert speed.compared([*rows, alone], "quick") == found, "a seed that only one was measured with does not count"
     never = speed.compared([*rows, timed("best", 0, 9, 0.999, 60, "x")], "best")
-    assert never.epochs is None and never.reference_seconds == 30 and "does not get there" in str(never)
+    assert (
+        not never.reached and never.epochs == 3 and never.reference_seconds == 30 and "does not get there" in str(never)
+    )
     assert speed.compared(rows[:6], "quick") is None
 
 

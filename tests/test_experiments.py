@@ -209,6 +209,16 @@ def test_another_sweep_is_refused_in_the_same_folder(
     assert (finished[0] / "results.csv").read_bytes() == before
 
 
+def test_a_sweep_begun_before_an_option_came_is_resumed(finished, tmp_path: Path) -> None:
+    out = shutil.copytree(finished[0], tmp_path / "out")
+    identity = json.loads((out / "sweep.json").read_text())
+    del identity["recipe"]["augmentation"]["ease"], identity["recipe"]["distillation"]
+    (out / "sweep.json").write_text(json.dumps(identity))
+    before = (out / "results.csv").read_bytes()
+    run_sweep(parse_sweep(SWEEP), out, resume=True)
+    assert (out / "results.csv").read_bytes() == before, "every run had finished"
+
+
 def test_a_folder_with_a_sweep_is_not_overwritten_nor_used_by_two(finished) -> None:
     with pytest.raises(RecipeError, match="--resume"):
         run_sweep(parse_sweep(SWEEP), finished[0])
@@ -303,8 +313,9 @@ BAD = [
     ('name = "tiny"', "name = 3", "'name' to be text"),
     ("epochs = 1", "epochs = 0", "epochs to be a whole number from 1"),
     ("epochs = 1", "epoch = 1", "Possible: name, architecture"),
-    ("epochs = 1", "synthetic.others = 100", "from images alone"),
-    ("epochs = 1", 'distillation.teachers = ["nano"]', "from images alone"),
+    ("epochs = 1", "synthetic.digits = 100", "train on images alone"),
+    ("epochs = 1", "synthetic.others = 100", "train on images alone"),
+    ("epochs = 1", 'distillation.teachers = ["nano"]', "train on images alone"),
     ("epochs = 1", 'optimizer.name = "sgd"', "given by both"),
     ('["mlp", "lenet5"]', '["mlp", "lenet6"]', "Did you mean 'lenet5'"),
     ('["mlp", "lenet5"]', '"mlp"', "list of values"),
@@ -317,6 +328,8 @@ BAD = [
     ),
     ('["mlp", "lenet5"]', '["mlp"]\nseed = [1, 2]', "seeds = "),
     ('["mlp", "lenet5"]', '["mlp"]\nvalidation_images = [100, 200]', "same validation images"),
+    ('["mlp", "lenet5"]', '["mlp"]\nvalidation = ["last", "stratified"]', "same validation images"),
+    ('["mlp", "lenet5"]', '["mlp"]\nthreads = [1, 2]', "threads"),
     ('"adam", optimizer.learning_rate = 0.003', '"adan"', "one of sgd, adam"),
     ('"adam", optimizer.learning_rate = 0.003', '"adam", optimizer.learning_rate = "fast"', "a number above 0"),
     ('{ optimizer.name = "adam", optimizer.learning_rate = 0.003 }', '"adam"', "table of recipe fields"),

@@ -16,6 +16,7 @@ from inkdigits import recognizer as rooms
 from inkdigits.bundle import Bundle
 from inkdigits.datasets import load_dataset
 from inkdigits.errors import BundleError, ImageError, InkdigitsError
+from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.recognizer import Prediction, Recognizer, load
 
 
@@ -304,6 +305,14 @@ def test_every_bundled_model_reads_digits(name: str, digits: np.ndarray) -> None
     recognizer = inkdigits.load(name)
     assert recognizer.card.name == name
     assert [prediction.digit for prediction in recognizer.classify(digits[:10])] == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
+@pytest.mark.parametrize("name", rooms.bundled())
+def test_a_bundled_model_was_made_by_the_recipe_of_its_name(name: str) -> None:
+    def told(recipe: Recipe) -> dict[str, Any]:
+        return {key: value for key, value in recipe.to_dict().items() if key != "description"}
+
+    assert told(Recipe.from_mapping(inkdigits.load(name).card.recipe)) == told(load_recipe(name))
 
 
 def test_bundled_models_stay_small() -> None:

@@ -144,6 +144,31 @@ def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(
     assert not all(np.array_equal(a, b) for a, b in zip(weights(other), weights(whole), strict=True))
 
 
+def test_augmentation_eases_by_the_step_of_the_whole_training(
+    recipe: Recipe, splits: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inkdigits.augmentation import strengths
+    from inkdigits.training.engines import TensorFlowEngine
+
+    given: list[np.ndarray] = []
+    train_part = TensorFlowEngine._train
+
+    def noted(engine: TensorFlowEngine, order: Any, rates: Any, eased: Any) -> float:
+        given.append(eased)
+        return train_part(engine, order, rates, eased)
+
+    monkeypatch.setattr(TensorFlowEngine, "_train", noted)
+    fit(recipe, *splits)
+    expected = strengths(recipe.augmentation, 3 * 600 // 60)
+    np.testing.assert_array_equal(np.concatenate(given), expected)
+    given.clear()
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, *splits, checkpoint=tmp_path / "c.npz", observer=Notebook(stop_in=2))
+    given.clear()
+    fit(recipe, *splits, checkpoint=tmp_path / "c.npz")
+    np.testing.assert_array_equal(np.concatenate(given), expected[10:])
+
+
 def test_a_checkpoint_of_something_else_is_refused(
     recipe: Recipe, splits: tuple[Dataset, Dataset], tmp_path: Path
 ) -> None:
@@ -262,6 +287,7 @@ def test_the_engine_for_other_backends_follows_the_same_recipe(
     from inkdigits.training import engines
 
     plain = recipe.with_overrides({"epochs": 1, "train_images": 300})
+    monkeypatch.setattr(engines, "REPORTS", 1)  # all steps in one call: each must find its own rate and strength
     graph = fit(plain, *splits, seed=5)
     monkeypatch.setattr(engines, "TensorFlowEngine", engines.Engine)
     steps = fit(plain, *splits, seed=5)

@@ -15,7 +15,7 @@ from typing import Any
 
 from inkdigits.errors import InkdigitsError, MissingExtraError, RecipeError
 from inkdigits.experiments.results import Result
-from inkdigits.experiments.sweep import Run, Sweep
+from inkdigits.experiments.sweep import Run, Sweep, as_of_now
 from inkdigits.files import locked, write_atomically
 
 STUDY, IDENTITY, RESULTS = "study.db", "sweep.json", "results.csv"
@@ -106,8 +106,8 @@ class Study:
             if (folder / RESULTS).exists():
                 raise RecipeError(f"Expected {identity}, which says what {folder / RESULTS} came from. It is missing")
             self._begin_study(study)
-            document = {"name": self._sweep.name, "fingerprint": self._sweep.fingerprint()}
-            write_atomically(identity, json.dumps(document | self._sweep.identity(), indent=2) + "\n")
+            document = {"name": self._sweep.name, **self._sweep.identity()}
+            write_atomically(identity, json.dumps(document, indent=2) + "\n")
             return
         if not resume:
             raise RecipeError(
@@ -117,12 +117,10 @@ class Study:
         if not study.exists():
             raise InkdigitsError(f"Expected the sweep's study in {study}. It is missing: choose another folder")
         try:
-            before = json.loads(identity.read_text(encoding="utf-8"))
-            same = before["fingerprint"] == self._sweep.fingerprint()
-        except (ValueError, KeyError, TypeError) as error:
+            before = as_of_now(json.loads(identity.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, RecipeError) as error:
             raise RecipeError(f"Expected the identity of a sweep in {identity}. Received: {error!r}") from error
-        if not same:
-            changed = ", ".join(differences(before, self._sweep.identity())) or "something"
+        if changed := ", ".join(differences(before, self._sweep.identity())):
             raise RecipeError(
                 f"Expected the sweep that {folder} holds; only seeds and sample may differ. "
                 f"Received another {changed}. Undo the change, or choose another folder"

@@ -22,7 +22,6 @@ Names with dots may be written as nested tables or with quotes; all three mean t
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import random
@@ -37,7 +36,8 @@ from inkdigits.recipes import Recipe, load_recipe
 
 _FIELDS = ("name", "description", "recipe", "seeds", "sample", "set", "factors", "groups")
 # Not to be varied: columns of the results table, and fields without which runs are not comparable.
-_CLOSED = ("run", "seed", "name", "description", "validation_images")
+_COLUMNS = ("run", "seed", "name", "description")
+_CLOSED = (*_COLUMNS, "validation", "validation_images", "threads")
 _MAX_SEED = 2**31 - 1
 _MAX_COMBINATIONS = 10_000
 
@@ -132,14 +132,20 @@ class Sweep:
         Seeds, the size of the sample and the description are not part of it: a sweep may grow.
         """
         factors = {f.name: {level.label: dict(level.overrides) for level in f.levels} for f in self.factors}
-        recipe = {key: value for key, value in self.base.to_dict().items() if key not in _CLOSED[:4]}
+        recipe = {key: value for key, value in self.base.to_dict().items() if key not in _COLUMNS}
         identity = {"recipe": recipe, "set": dict(self.fixed), "factors": factors}
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
 
-    def fingerprint(self) -> str:
-        """SHA-256 of `identity()`."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+def as_of_now(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Sweep.identity` once was, as it would be today: options that came later are at their defaults.
+
+    Raises:
+        RecipeError: its recipe is none.
+    """
+    recipe = Recipe.from_mapping({"name": "earlier", **identity["recipe"]}).to_dict()
+    return {**identity, "recipe": {key: value for key, value in recipe.items() if key not in _COLUMNS}}
 
 
 def sweep_names() -> tuple[str, ...]:
@@ -199,13 +205,15 @@ def parse_sweep(text: str, *, name: str = "sweep", folder: Path | None = None) -
     for labels in sweep.combinations():
         try:
             recipe = sweep.recipe(labels)
-            if recipe.synthetic.digits or recipe.synthetic.others or recipe.distillation.teachers:
-                raise RecipeError(
-                    "Expected a recipe that learns from images alone, without synthetic ones or teachers."
-                )
         except RecipeError as error:
             where = ", ".join(f"{f.name} = {label}" for f, label in zip(factors, labels, strict=True))
             raise RecipeError(f"Sweep '{sweep.name}' cannot run {where}: {error}") from error
+        if not recipe.from_images_alone:
+            raise RecipeError(
+                f"Expected sweep '{sweep.name}' to train on images alone. Received a recipe with synthetic pictures or "
+                "teachers: start from another, or set synthetic.digits = 0, synthetic.others = 0, "
+                "distillation.teachers = []"
+            )
     return sweep
 
 
@@ -253,7 +261,7 @@ def _check_factor(factor: Factor) -> None:
     if closed := sorted({factor.name, *fields} & set(_CLOSED)):
         raise RecipeError(
             f"Expected a factor that can be compared. Received: {', '.join(closed)}. Seeds are given by "
-            "seeds = [0, 1, 2], and all runs are judged on the same validation images"
+            "seeds = [0, 1, 2]; all runs are judged on the same validation images, and calculate with as many threads"
         )
 
 

@@ -46,8 +46,9 @@ class _Reporter(Observer):
 
 
 def _serve(tasks: IO[str], messages: IO[str]) -> None:
-    from inkdigits.datasets import load_dataset, stratified_split
+    from inkdigits.datasets import load_dataset
     from inkdigits.training.engines import use_threads
+    from inkdigits.training.preparation import divided
 
     reporter = _Reporter(messages)
     images = load_dataset("mnist", "train")  # the test images are not even read
@@ -56,9 +57,9 @@ def _serve(tasks: IO[str], messages: IO[str]) -> None:
         task = json.loads(line)
         recipe = Recipe.from_mapping(task["recipe"])
         try:
-            if parts is None or len(parts[1]) != recipe.validation_images:
-                parts = stratified_split(images, recipe.validation_images)
-            use_threads(recipe.threads)  # the first run's count holds for all
+            use_threads(recipe.threads)
+            if parts is None:  # how they are divided is the same in every run
+                parts = divided(recipe, images)
             measures = _train(recipe, task["seed"], *parts, reporter)
         except InkdigitsError as error:
             reporter.say("error", {"reason": str(error)})

@@ -182,6 +182,11 @@ class Recipe(Options):
         if not re.fullmatch(r"[\w-][\w.-]*", self.name):  # it names a folder
             raise RecipeError(f"Expected a name of letters, digits, '.', '_' and '-'; got {self.name!r}.")
 
+    @property
+    def from_images_alone(self) -> bool:
+        """Whether the dataset's images are all it learns from: no synthetic pictures, no teachers."""
+        return not (self.synthetic.digits or self.synthetic.others or self.distillation.teachers)
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Build from nested plain values, as TOML or JSON gives them.

@@ -5,11 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.datasets import Dataset, stratified_split
+from inkdigits.datasets import Dataset, last_split, stratified_split
 from inkdigits.errors import RecipeError
 from inkdigits.preprocess import SIZE, normalize_batch
+from inkdigits.recipes import Recipe
 
 CHUNK = 500
+
+
+def divided(recipe: Recipe, dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """What a recipe learns from and what it holds back to choose and calibrate with: training, validation.
+
+    Raises:
+        DatasetError: there are too few images.
+    """
+    split = last_split if recipe.validation == "last" else stratified_split
+    return split(dataset, recipe.validation_images)
 
 
 def prepared(dataset: Dataset, limit: int | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

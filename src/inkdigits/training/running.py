@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inkdigits.datasets import last_split, load_dataset, stratified_split
+from inkdigits.datasets import load_dataset
 from inkdigits.errors import MissingExtraError, RecipeError
 from inkdigits.files import locked
 from inkdigits.recipes import Recipe, load_recipe
 from inkdigits.training.checkpoints import Checkpoint
 from inkdigits.training.crops import made_crops
 from inkdigits.training.observers import Observer, Observers, TensorBoard
+from inkdigits.training.preparation import divided
 
 CHECKPOINT = "checkpoint.npz"
 CROPS = "crops.npz"
@@ -92,8 +93,7 @@ def _run_alone(recipe: Recipe, folder: Path, data: str, observer: Observer | Non
     use_threads(recipe.threads)  # before anything calculates
     teachers = _teachers(recipe)
     whole = load_dataset(data, "train")
-    split = last_split if recipe.validation == "last" else stratified_split
-    training, validation = split(whole, recipe.validation_images)
+    training, validation = divided(recipe, whole)
     logs = TensorBoard(folder / "tensorboard") if tensorboard else None
     told = Observers(observer, logs)
     crops = made_crops(recipe, training, validation, folder / CROPS, told)
