@@ -28,6 +28,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("convnet", {"filters": [4], "width": 1.5, "kernel": 5, "pooling": "none", "head": "max", "activation": "mish"}),
     ("convnet", {"filters": [4, 4, 4, 4, 4], "pooling": "average", "normalization": "layer"}),
     ("convnet", {"filters": [4, 6], "depth": [2, 1], "padding": "valid", "crop": 3, "normalized_from": 2}),
+    ("convnet", {"filters": [4, 6], "branches": 3, "crop": 3, "padding": "valid", "dropout": 0.1}),
     ("resnet", {"filters": [4, 8], "width": 0.5}),
     ("resnet", {"filters": [4, 4], "depth": 2, "normalization": "none", "activation": "silu", "dropout": 0.1}),
     ("separable", {"stem": 4, "filters": [8, 8]}),
@@ -162,3 +163,11 @@ def test_a_family_of_your_own_is_found_by_name_and_names_are_not_taken_twice() -
                 """Another one."""
     finally:
         del _families["test-tiny"]
+
+
+def test_branches_see_the_same_image_side_by_side() -> None:
+    options = {"filters": [4, 6], "padding": "valid"}
+    one = architectures.build("convnet", options).count_params()
+    three = architectures.build("convnet", {**options, "branches": 3})
+    assert three.count_params() == 3 * one - 2 * 10, "nothing is shared but the ten biases of the logits"
+    assert three.get_layer("branches").output.shape[-1] == 3 * three.get_layer("branch1_flat").output.shape[-1]

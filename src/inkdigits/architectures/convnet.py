@@ -1,4 +1,9 @@
-"""A plain modern convolutional network: stages of convolutions, each stage at half the size of the one before."""
+"""A plain modern convolutional network: stages of convolutions, each stage at half the size of the one before.
+
+With `branches`, several such columns look at the same image side by side (Ciresan, Meier and Schmidhuber, 2012) and one
+head reads them all; learned together they err less than one column of as many parameters (Dutt, Pellerin and Quenot,
+2017, "Coupled ensembles of neural networks").
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,7 @@ class ConvNet(Family):
     filters: tuple[int, ...] = option((16, 32, 64), "maps of each stage's convolutions", low=1, high=1024)
     width: float = option(1.0, "multiplies every number of filters", above=0, high=16)
     depth: int | tuple[int, ...] = option(1, "convolutions in each stage, or in each by itself", low=1, high=8)
+    branches: int = option(1, "columns of all stages side by side, which the head reads together", low=1, high=64)
     kernel: int = option(3, "height and width of each convolution", low=1, high=11, unit="pixels")
     crop: int = option(
         0, "cut off each side: a normalized digit has an empty margin of about 4", low=0, high=6, unit="pixels"
@@ -58,17 +64,30 @@ class ConvNet(Family):
 
     def build(self) -> keras.Model:
         """A fresh network: (N, 28, 28) float32 in [0, 1] -> (N, 10) logits."""
+        import keras
+
         from inkdigits.architectures import layers
 
         ink, x = layers.entry(self.crop)
+        if self.branches == 1:
+            x = layers.vector(self._stages(x), self.head)
+        else:
+            names = [f"branch{number}_" for number in range(1, self.branches + 1)]
+            columns = [layers.vector(self._stages(x, name), self.head, name) for name in names]
+            x = keras.layers.Concatenate(name="branches")(columns)
+        x = layers.dropped(x, self.dropout, "head")
+        x = layers.dense_stack(x, self.dense, self.activation, self.normalization, self.dropout)
+        return layers.logits(x, ink, "convnet")
+
+    def _stages(self, x: Any, prefix: str = "") -> Any:
+        """All convolutions, one after the other, each named with `prefix`."""
         for stage, (filters, depth) in enumerate(zip(self.filters, self._depths(), strict=True), start=1):
             for number in range(1, depth + 1):
                 halve = number == depth and stage < len(self.filters)
                 kind = self.normalization if stage >= self.normalized_from else "none"
-                x = self._convolution(x, max(1, round(filters * self.width)), halve, kind, f"conv{stage}_{number}")
-        x = layers.dropped(layers.vector(x, self.head), self.dropout, "head")
-        x = layers.dense_stack(x, self.dense, self.activation, self.normalization, self.dropout)
-        return layers.logits(x, ink, "convnet")
+                name = f"{prefix}conv{stage}_{number}"
+                x = self._convolution(x, max(1, round(filters * self.width)), halve, kind, name)
+        return x
 
     def _convolution(self, x: Any, filters: int, halve: bool, normalization: Normalization, name: str) -> Any:
         """Convolution, pooling if wanted, normalization, activation.

@@ -71,14 +71,14 @@ def dense_stack(x: Any, units: Sequence[int], activation: Activation, normalizat
     return x
 
 
-def flattened(x: Any) -> Any:
+def flattened(x: Any, prefix: str = "") -> Any:
     """All features of a picture in one row."""
-    return keras.layers.Flatten(name="flat")(x)
+    return keras.layers.Flatten(name=f"{prefix}flat")(x)
 
 
-def vector(x: Any, kind: str) -> Any:
+def vector(x: Any, kind: str, prefix: str = "") -> Any:
     """Maps (N, H, W, C) -> one row per picture: every value ("flatten"), or each map's mean or maximum."""
     if kind == "flatten":
-        return flattened(x)
+        return flattened(x, prefix)
     pooling = keras.layers.GlobalAveragePooling2D if kind == "average" else keras.layers.GlobalMaxPooling2D
-    return pooling(name=f"global_{kind}")(x)
+    return pooling(name=f"{prefix}global_{kind}")(x)
