@@ -69,12 +69,9 @@ class ConvNet(Family):
         from inkdigits.architectures import layers
 
         ink, x = layers.entry(self.crop)
-        if self.branches == 1:
-            x = layers.vector(self._stages(x), self.head)
-        else:
-            names = [f"branch{number}_" for number in range(1, self.branches + 1)]
-            columns = [layers.vector(self._stages(x, name), self.head, name) for name in names]
-            x = keras.layers.Concatenate(name="branches")(columns)
+        prefixes = [f"branch{number}_" for number in range(1, self.branches + 1)] if self.branches > 1 else [""]
+        columns = [layers.vector(self._stages(x, prefix), self.head, prefix) for prefix in prefixes]
+        x = keras.layers.Concatenate(name="branches")(columns) if self.branches > 1 else columns[0]
         x = layers.dropped(x, self.dropout, "head")
         x = layers.dense_stack(x, self.dense, self.activation, self.normalization, self.dropout)
         return layers.logits(x, ink, "convnet")

@@ -142,7 +142,8 @@ def as_of_now(identity: Mapping[str, Any]) -> dict[str, Any]:
     """What `Sweep.identity` once was, as it would be today: options that came later are at their defaults.
 
     Raises:
-        RecipeError: its recipe is none.
+        KeyError: it has no recipe.
+        RecipeError: what it has is none.
     """
     recipe = Recipe.from_mapping({"name": "earlier", **identity["recipe"]}).to_dict()
     return {**identity, "recipe": {key: value for key, value in recipe.items() if key not in _COLUMNS}}
