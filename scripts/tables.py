@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from rows import latest, rows_of  # noqa: E402 - where the figures are
 from speed import REFERENCE, compared  # noqa: E402
 
-DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md", "docs/reading.md")
+DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md", "docs/experiments.md", "docs/reading.md")
 PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -153,6 +153,19 @@ _SHOWN = (
 )
 
 
+def ease() -> str:
+    """The combinations of the sweep `ease`, of benchmarks/results/sweep-ease.csv, averaged over its seeds."""
+    rows = _rows("sweep-ease")
+    lines = ["| changes | ease | accuracy, mean ± sd | loss | CPU-seconds |", "|---|---|---|---|---|"]
+    for changes, share in dict.fromkeys((row["changes"], row["augmentation.ease"]) for row in rows):
+        mine = [row for row in rows if (row["changes"], row["augmentation.ease"]) == (changes, share)]
+        scores = [100 * float(row["accuracy"]) for row in mine]
+        loss, cost = (statistics.mean(float(row[name]) for row in mine) for name in ("loss", "cpu_seconds"))
+        spread = f"{statistics.mean(scores):.2f} % ± {statistics.stdev(scores):.2f}"
+        lines.append(f"| {changes} | {float(share):g} | {spread} | {loss:.4f} | {cost:.0f} |")
+    return "\n".join(lines)
+
+
 def _where(rows: list[dict[str, str]]) -> str:
     hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
     versions = ", ".join(dict.fromkeys(row["versions"] for row in rows))
@@ -166,6 +179,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "designs": designs,
+    "ease": ease,
     "inference": inference,
     "pictures": pictures,
     "realworld": realworld,
