@@ -326,3 +326,8 @@ def test_weights_for_the_package_are_the_bundle_under_another_name(trained: Path
     assert {path.name for path in target.iterdir()} == {"model.onnx", "model.json", "model.keras", "history.csv"}
     assert load(target).card.name == "small"
     assert load(target).card.same_model(load(trained).card)
+    given, stored = (Bundle.load(folder).keras_model().get_weights() for folder in (trained, target))
+    assert all(np.array_equal(one, other) for one, other in zip(given, stored, strict=True))
+    assert (target / "model.keras").stat().st_size < 0.95 * (trained / "model.keras").stat().st_size
+    again = module.bundle_weights(target, "small", tmp_path / "again")
+    assert (again / "model.json").read_bytes() == (target / "model.json").read_bytes()

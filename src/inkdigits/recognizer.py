@@ -337,8 +337,8 @@ def _inner_card(metadata: Mapping[str, str], path: Path) -> Card:
 
     if CARD_KEY not in metadata:
         raise BundleError(
-            f"Expected an .onnx file that holds a whole model of inkdigits. {path} is foreign, or the network alone, as "
-            f"`inkdigits export --format onnx-int8` writes it: its metadata holds no '{CARD_KEY}'."
+            f"Expected an .onnx file that holds a whole model of inkdigits. {path} is foreign, or the network alone "
+            f"as `inkdigits export --format onnx-int8` writes it: its metadata holds no '{CARD_KEY}'."
         )
     return Card.from_json(metadata[CARD_KEY], f"the card in {path}")
 
