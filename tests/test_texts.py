@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from inkdigits import Recognizer, load, load_dataset
 from inkdigits.cli import app
 from inkdigits.datasets.texts import TextDataset, load_texts, normal
-from inkdigits.errors import DatasetError, ImageError
+from inkdigits.errors import DatasetError
 from inkdigits.evaluation import Evaluation, evaluate
 from inkdigits.evaluation.text_report import report_html
 from inkdigits.evaluation.texts import TextEvaluation
@@ -71,7 +71,9 @@ def numbers(tmp_path: Path) -> Path:
 
 
 def measured(numbers: Path) -> TextEvaluation:
-    result = evaluate(Told([text for text, _ in SAID]), numbers)
+    progress: list[tuple[int, int]] = []
+    result = evaluate(Told([text for text, _ in SAID]), numbers, told=lambda *done: progress.append(done))
+    assert progress == [(done, 5) for done in range(1, 6)]
     assert isinstance(result, TextEvaluation)
     return result
 
@@ -203,9 +205,10 @@ def test_single_digits_are_scored_as_before(tmp_path: Path) -> None:
     assert isinstance(evaluate("default", folder), Evaluation)
 
 
-def test_a_file_that_is_no_picture_is_named(numbers: Path) -> None:
-    (numbers / "2.png").write_bytes(b"no picture")
-    with pytest.raises(ImageError, match=r"2\.png"):
+def test_files_that_are_no_pictures_are_all_named(numbers: Path) -> None:
+    for name in ("2.png", "4.png"):
+        (numbers / name).write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"(?s)2 of the 5 pictures of numbers .*2\.png.*4\.png"):
         evaluate("default", numbers)
 
 

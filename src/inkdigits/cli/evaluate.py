@@ -43,8 +43,13 @@ def command(
 
     from inkdigits.evaluation import Evaluation, evaluate
 
-    with console.stderr().status(f"Evaluating {escape(bundle)} on {escape(dataset)} ..."):
-        result = evaluate(bundle, dataset, report=report)
+    what = f"Evaluating {escape(bundle)} on {escape(dataset)} ..."
+    with console.stderr().status(what) as status:
+
+        def told(done: int, pictures: int) -> None:
+            status.update(f"{what} {done:,} of {pictures:,} pictures")
+
+        result = evaluate(bundle, dataset, report=report, told=told)
     if isinstance(result, Evaluation) and result.trained_on:
         console.stderr().print(
             "Careful: the model learned from these very images, so this does not tell how well it reads others."

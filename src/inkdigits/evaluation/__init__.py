@@ -25,7 +25,7 @@ from inkdigits.evaluation import metrics
 from inkdigits.recognizer import WEIGHTS, Recognizer, load, located
 
 if TYPE_CHECKING:
-    from inkdigits.evaluation.texts import TextEvaluation
+    from inkdigits.evaluation.texts import TextEvaluation, Told
     from inkdigits.runtimes import Answers
 
 EVALUATION_FILE = "evaluation.json"
@@ -221,12 +221,17 @@ def evaluate(
     dataset: Dataset | Literal["mnist"] = "mnist",
     *,
     report: Path | None = None,
+    told: Told | None = None,
 ) -> Evaluation: ...
 
 
 @overload
 def evaluate(
-    bundle: str | Path | Bundle | Recognizer, dataset: str | Path | Dataset, *, report: Path | None = None
+    bundle: str | Path | Bundle | Recognizer,
+    dataset: str | Path | Dataset,
+    *,
+    report: Path | None = None,
+    told: Told | None = None,
 ) -> Evaluation | TextEvaluation: ...
 
 
@@ -235,6 +240,7 @@ def evaluate(
     dataset: str | Path | Dataset = "mnist",
     *,
     report: Path | None = None,
+    told: Told | None = None,
 ) -> Evaluation | TextEvaluation:
     """Measure a model on labelled pictures.
 
@@ -245,14 +251,14 @@ def evaluate(
         dataset: "mnist" (its test images), a folder or file of your own, or a Dataset. The pictures of a folder are
             answered from their files, as `classify` does, or as `read` does when their labels have several digits.
         report: a folder to write the report into, as one self-contained `index.html`; made when missing.
+        told: is told (done, of how many) while pictures of numbers are read.
 
     Returns:
         An Evaluation; for labels of several digits a TextEvaluation.
 
     Raises:
         BundleError: the model cannot be loaded.
-        DatasetError: the dataset cannot.
-        ImageError: a picture of numbers cannot be read.
+        DatasetError: the dataset cannot, or pictures in it; they are named.
         InkdigitsError: the dataset is empty.
         MissingExtraError: a report is wanted and the `train` extra is not installed.
     """
@@ -260,7 +266,7 @@ def evaluate(
     if not isinstance(dataset, Dataset) and (texts := load_texts(dataset)) is not None:
         from inkdigits.evaluation.texts import evaluate_texts
 
-        return evaluate_texts(recognizer, texts, report=report)
+        return evaluate_texts(recognizer, texts, report=report, told=told)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, "test")
     if not len(data):
         raise InkdigitsError(f"Expected labelled digits to measure on. Received: {data.name}, which is empty.")

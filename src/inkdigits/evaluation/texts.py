@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.datasets import folder
+from inkdigits.errors import DatasetError, ImageError
 from inkdigits.evaluation import Rejected, metrics
 
 if TYPE_CHECKING:
     from inkdigits.datasets.texts import TextDataset
     from inkdigits.reading import Reading
     from inkdigits.recognizer import Recognizer
+
+Told = Callable[[int, int], None]
+"""Told (how many pictures are read, of how many)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +109,31 @@ class TextEvaluation:
         }
 
 
-def evaluate_texts(recognizer: Recognizer, data: TextDataset, *, report: Path | None = None) -> TextEvaluation:
+def evaluate_texts(
+    recognizer: Recognizer, data: TextDataset, *, report: Path | None = None, told: Told | None = None
+) -> TextEvaluation:
     """Measure a model on pictures of numbers.
 
     Args:
         recognizer: the model.
         data: the pictures; at least one.
         report: a folder to write the report into, as one self-contained `index.html`; made when missing.
+        told: is told of progress.
 
     Raises:
-        ImageError: a file is no picture.
+        DatasetError: files are no pictures; they are named, after all have been looked at.
     """
-    readings = [recognizer.read(file) for file in data.files]
+    readings, faults = [], []
+    for file, name in zip(data.files, data.paths, strict=True):
+        try:
+            readings.append(recognizer.read(file))
+        except ImageError as error:
+            faults.append(f"{name}: {error}")
+        if told:
+            told(len(readings) + len(faults), len(data))
+    if faults:
+        what = f"{len(faults)} of the {len(data)} pictures of {data.name} cannot be read"
+        raise DatasetError(folder.several(what, faults))
     answers = tuple(reading.text for reading in readings)
     pairs = [(digits_of(label), digits_of(answer)) for label, answer in zip(data.labels, answers, strict=True)]
     distances = np.array([metrics.edit_distance(*pair) for pair in pairs], np.int64)
