@@ -29,7 +29,8 @@ docs: $(VENV)/.run ## Renew the tables of figures in the documents.
 serve: $(VENV)/.run ## The web page and the HTTP API.
 	$(BIN)/inkdigits serve
 
-bench: $(VENV)/.run ## A short version of the benchmarks.
+bench: $(VENV)/.run ## A short version of the benchmarks, from nothing.
+	rm -rf runs/bench
 	$(BIN)/python benchmarks/accuracy.py quick --seeds 0 --results runs/bench/accuracy.csv --runs runs/bench
 	$(BIN)/python benchmarks/speed.py quick --seeds 0 --epochs 12 --results runs/bench/speed.csv
 	$(BIN)/python benchmarks/inference.py default --rounds 1 --results runs/bench/inference.csv

@@ -4,6 +4,7 @@
 
 Every finished run appends one row to benchmarks/results/accuracy.csv, and its bundle stays in runs/accuracy. Started
 again after it was stopped, it goes on where it was: finished runs are not repeated, an unfinished training is resumed.
+To measure anew what the file has, name another: --results again.csv --runs runs/again.
 Seconds are those of training, with everything that building the graph takes, without imports and the final evaluation.
 `mistakes` are the places of the test images that were answered wrong, which is what `compare.py` needs.
 """
@@ -11,51 +12,24 @@ Seconds are those of training, with everything that building the graph takes, wi
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from inkdigits.architectures import Family, family
+from fingerprints import fingerprint, shipped
 from inkdigits.bundle import Bundle
+from inkdigits.errors import InkdigitsError
 from inkdigits.evaluation import evaluate
-from inkdigits.recipes import Recipe, load_recipe
-from rows import RESULTS, TRAINING, append, machine, rows_of, versions
+from inkdigits.recipes import Recipe
+from rows import RESULTS, TRAINING, append, keys_of, machine, rows_of, versions
 
-
-def fingerprint(recipe: Recipe) -> str:
-    """What distinguishes a recipe from an earlier one of the same name; its name and description do not.
-
-    Options at their defaults do not count either, so that an option added later changes no recipe without it.
-    """
-    plain = Recipe(name="plain", architecture=type(recipe.architecture)(recipe.architecture.name, _family(recipe)))
-    values = _differing(recipe.to_dict(), plain.to_dict())
-    values = {key: value for key, value in values.items() if key not in ("name", "description", "seed")}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _family(recipe: Recipe) -> Family:
-    return family(recipe.architecture.name, {})
-
-
-def _differing(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are not those of `plain`; the architecture's name always counts."""
-    differing: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            inner = _differing(value, plain[key])
-            differing |= {key: {"name": value.get("name"), **inner}} if inner or key == "architecture" else {}
-        elif value != plain[key]:
-            differing[key] = value
-    return differing
+KEY = ("recipe", "recipe_hash", "seed")
 
 
 def trained(name: str, seed: int, runs: Path) -> Bundle:
@@ -80,7 +54,7 @@ def finished(name: str, seed: int, runs: Path) -> Bundle:
 
 def folder_of(name: str, seed: int, runs: Path) -> Path:
     """Where a run's bundle is kept."""
-    return runs / f"{name}-{seed}-{fingerprint(load_recipe(name))}"
+    return runs / f"{name}-{seed}-{shipped(name)}"
 
 
 def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:
@@ -88,7 +62,7 @@ def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:
     card, result = bundle.card, evaluate(bundle)
     return {
         "recipe": name,
-        "recipe_hash": fingerprint(load_recipe(name)),
+        "recipe_hash": fingerprint(Recipe.from_mapping(card.recipe)),
         "seed": seed,
         "test_accuracy": f"{result.accuracy:.4f}",
         "errors": result.errors,
@@ -99,14 +73,14 @@ def measured(name: str, seed: int, bundle: Bundle) -> dict[str, object]:
         "epochs": card.training["epochs"],
         "hardware": machine(card.hardware),
         "versions": versions(card.packages, TRAINING),
-        "date": card.created[:10],
+        "date": card.created,
         "mistakes": " ".join(str(index) for index in result.mistakes),
     }
 
 
 def summary(name: str, rows: list[dict[str, str]]) -> str:
     """Mean and standard deviation over the seeds of the recipe as it is now."""
-    mine = [row for row in rows if row["recipe"] == name and row["recipe_hash"] == fingerprint(load_recipe(name))]
+    mine = [row for row in rows if row["recipe"] == name and row["recipe_hash"] == shipped(name)]
     scores = [100 * float(row["test_accuracy"]) for row in mine]
     if not scores:
         return f"{name}: no run finished"
@@ -123,15 +97,22 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS / "accuracy.csv")
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"), help="where the bundles stay")
     options = parser.parse_args()
-    for name in options.recipes:
-        mark = fingerprint(load_recipe(name))
-        for seed in options.seeds:
-            done = {(row["recipe"], row["recipe_hash"], row["seed"]) for row in rows_of(options.results)}
-            if (name, mark, str(seed)) not in done:
+    if min(options.seeds) < 0:
+        parser.error("a seed is 0 or more")
+    try:
+        for name in options.recipes:
+            mark = shipped(name)
+            for seed in options.seeds:
+                if (name, mark, str(seed)) in keys_of(options.results, *KEY):
+                    continue
                 row = measured(name, seed, trained(name, seed, options.runs))
+                if row["recipe_hash"] != mark:
+                    sys.exit(f"The recipe {name} changed meanwhile. What was trained is kept in {options.runs}.")
                 append(options.results, [row])
                 print(json.dumps(row), flush=True)
-        print(summary(name, rows_of(options.results)), flush=True)
+            print(summary(name, rows_of(options.results)), flush=True)
+    except InkdigitsError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

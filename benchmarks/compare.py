@@ -17,7 +17,8 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from rows import RESULTS, latest, rows_of
+from fingerprints import current
+from rows import RESULTS, rows_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Pair:
 
 
 def pairs(rows: list[dict[str, str]], first: str, second: str) -> Iterator[Pair]:
-    """A pair for each seed that both recipes were last measured with."""
-    wrong = {(row["recipe"], row["seed"]): set(row["mistakes"].split()) for row in latest(rows)}
+    """A pair for each seed that both recipes were measured with; rows are those of one version of each."""
+    wrong = {(row["recipe"], row["seed"]): set(row["mistakes"].split()) for row in rows}
     for recipe, seed in wrong:
         if recipe == first and (second, seed) in wrong:
             yield Pair.of(seed, wrong[first, seed], wrong[second, seed])
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("second")
     parser.add_argument("--results", type=Path, default=RESULTS / "accuracy.csv")
     given = parser.parse_args()
-    found = list(pairs(rows_of(given.results), given.first, given.second))
+    found = list(pairs(current(rows_of(given.results)), given.first, given.second))
     if not found:
         parser.error(f"{given.results} has no seed that both {given.first} and {given.second} were measured with")
     print(f"seed  only {given.first} wrong  only {given.second} wrong  p")

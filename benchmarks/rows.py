@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,35 @@ TRAINING = ("inkdigits", "keras", "tensorflow-cpu", "tensorflow", "numpy", "pyth
 """Packages that decide how a training goes."""
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """The rows measured so far."""
+def rows_of(path: Path, *key: str) -> list[dict[str, str]]:
+    """The rows measured so far.
+
+    Args:
+        path: the file; there need not be one yet.
+        key: columns that together occur once.
+
+    Raises:
+        ValueError: a row is cut short, is there twice, or names fewer mistakes than it counts errors.
+    """
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+        rows = list(csv.DictReader(stream))
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise ValueError(f"Expected row {number} of {path} to be complete. It is not; delete it to measure anew.")
+        if row.get("mistakes") and len(row["mistakes"].split()) != int(row["errors"]):
+            raise ValueError(f"Expected as many mistakes as errors in row {number} of {path}.")
+    if key:
+        twice = [each for each, count in Counter(tuple(row[name] for name in key) for row in rows).items() if count > 1]
+        if twice:
+            raise ValueError(f"Expected every {', '.join(key)} once in {path}. There twice: {' '.join(twice[0])}.")
+    return rows
+
+
+def keys_of(path: Path, *key: str) -> set[tuple[str, ...]]:
+    """What has been measured: the values of some columns, which together occur once."""
+    return {tuple(row[name] for name in key) for row in rows_of(path, *key)}
 
 
 def append(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -40,12 +64,6 @@ def append(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def latest(rows: Sequence[dict[str, str]], name: str = "recipe") -> list[dict[str, str]]:
-    """The rows of each recipe as it was measured last, without those of earlier recipes of the same name."""
-    last = {row[name]: row["recipe_hash"] for row in rows}
-    return [row for row in rows if row["recipe_hash"] == last[row[name]]]
-
-
 def machine(described: Mapping[str, object]) -> str:
     """`bundle.hardware()`, or what a card keeps of it, in words."""
     return f"{described['processor']}, {described['cores']} cores"
@@ -59,3 +77,8 @@ def versions(packages: Mapping[str, str], wanted: Sequence[str]) -> str:
 def today() -> str:
     """The date, UTC."""
     return datetime.now(UTC).date().isoformat()
+
+
+def now() -> str:
+    """Date and time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -2,8 +2,8 @@
 
     python benchmarks/sizes.py nano small --seeds 0 1 2 3 4
 
-The networks are those that `accuracy.py` left in runs/accuracy. Every file answers the 10,000 test images once; rows
-go to benchmarks/results/sizes.csv.
+The networks are those that `accuracy.py` left in runs/accuracy; for another seed, run that first. Every file answers
+the 10,000 test images once; rows go to benchmarks/results/sizes.csv.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from accuracy import fingerprint, finished
+from accuracy import finished
+from fingerprints import shipped
 from inkdigits.datasets import load_dataset
 from inkdigits.export import FORMATS, export
-from inkdigits.recipes import load_recipe
-from rows import RESULTS, TRAINING, append, machine, rows_of, today, versions
+from rows import RESULTS, TRAINING, append, keys_of, machine, today, versions
 
+KEY = ("recipe", "recipe_hash", "seed", "format")
 SIZED = ("onnx", "onnx-int8", "litert", "litert-int8")
 
 
@@ -34,7 +35,7 @@ def scored(recipe: str, seed: int, runs: Path) -> Iterator[dict[str, object]]:
             errors = int((answers.probabilities.argmax(axis=1) != test.labels).sum())
             yield {
                 "recipe": recipe,
-                "recipe_hash": fingerprint(load_recipe(recipe)),
+                "recipe_hash": shipped(recipe),
                 "seed": seed,
                 "format": exported.format,
                 "bytes": exported.bytes,
@@ -56,8 +57,8 @@ def main() -> None:
     given = parser.parse_args()
     for name in given.recipes:
         for seed in given.seeds:
-            done = {(row["recipe"], row["recipe_hash"], row["seed"]) for row in rows_of(given.results)}
-            if (name, fingerprint(load_recipe(name)), str(seed)) in done:
+            if (name, shipped(name), str(seed), SIZED[0]) in keys_of(given.results, *KEY):
+                print(f"{given.results} has {name} with seed {seed} already.")
                 continue
             found = list(scored(name, seed, given.runs))
             append(given.results, found)

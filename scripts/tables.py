@@ -15,72 +15,117 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from rows import latest, rows_of  # noqa: E402 - where the figures are
-from speed import REFERENCE, compared  # noqa: E402
+import accuracy as accuracies  # noqa: E402 - where the figures are
+import compare  # noqa: E402
+import sizes as formats  # noqa: E402
+import speed as speeds  # noqa: E402
+from fingerprints import current  # noqa: E402
+from rows import rows_of  # noqa: E402
 
 DOCUMENTS = ("README.md", "MODEL_CARD.md", "benchmarks/README.md", "docs/experiments.md", "docs/reading.md")
 PLACE = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def accuracy() -> str:
-    """Each recipe of benchmarks/results/accuracy.csv as it was last: mean, spread and cost over its seeds."""
-    rows = latest(_rows("accuracy"))
+    """Recipes as they are now, and ensembles: mean, spread and cost over seeds, of benchmarks/results/accuracy.csv."""
+    rows = current(_rows("accuracy", *accuracies.KEY))
     disputed = {row["index"] for row in rows_of(ROOT / "benchmarks/disputed.csv")}
     lines = [
         "| recipe | parameters | epochs | seeds | test accuracy, mean ± sd | lowest to highest | without the disputed "
         "| CPU-seconds |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    rows = sorted(rows, key=lambda row: (" x " in row["recipe"], int(row["parameters"])))
     for name in dict.fromkeys(row["recipe"] for row in rows):
         mine = [row for row in rows if row["recipe"] == name]
         wrong = [len(set(row["mistakes"].split()) - disputed) for row in mine]
         undisputed = 100 - 100 * statistics.mean(wrong) / (10_000 - len(disputed))
-        scores = [100 * float(row["test_accuracy"]) for row in mine]
-        spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        scores = _percent(mine)
         cost = statistics.mean(float(row["cpu_seconds"]) for row in mine)
+        span = f"{min(scores):.2f} to {max(scores):.2f} %" if len(scores) > 1 else ""
+        seeds = f"{len(mine[0]['seed'].split())} together" if " x " in name else str(len(mine))
         lines.append(
-            f"| `{name}` | {int(mine[0]['parameters']):,} | {mine[0]['epochs']} | {len(mine)} "
-            f"| **{statistics.mean(scores):.3f} %**{spread} | {min(scores):.2f} to {max(scores):.2f} % "
-            f"| {undisputed:.3f} % | {cost:.0f} |"
+            f"| `{name}` | {int(mine[0]['parameters']):,} | {mine[0]['epochs']} | {seeds} "
+            f"| **{statistics.mean(scores):.3f} %**{_spread(scores)} | {span} | {undisputed:.3f} % | {cost:.0f} |"
         )
     return "\n".join([*lines, "", _where(rows)])
+
+
+def earlier() -> str:
+    """What is in benchmarks/results/accuracy.csv of recipes that were replaced, in the order they were finished."""
+    every = _rows("accuracy", *accuracies.KEY)
+    now = current(every)
+    lines = [
+        "| recipe | fingerprint | finished | seeds | validation accuracy | test accuracy, mean ± sd | CPU-seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    old = [row for row in every if row not in now]
+    for name, mark in dict.fromkeys(
+        (row["recipe"], row["recipe_hash"]) for row in sorted(old, key=lambda r: r["date"])
+    ):
+        mine = [row for row in old if (row["recipe"], row["recipe_hash"]) == (name, mark)]
+        scores = _percent(mine)
+        validation, cost = (
+            statistics.mean(float(row[c]) for row in mine) for c in ("validation_accuracy", "cpu_seconds")
+        )
+        lines.append(
+            f"| `{name}` | {mark} | {mine[-1]['date'][:16].replace('T', ' ')} | {len(mine)} | {100 * validation:.2f} % "
+            f"| {statistics.mean(scores):.3f} %{_spread(scores)} | {cost:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def pairs() -> str:
+    """Recipes two by two, seed by seed, from the mistakes in benchmarks/results/accuracy.csv (McNemar)."""
+    rows = sorted(current(_rows("accuracy", *accuracies.KEY)), key=lambda row: row["seed"])
+    lines = ["| recipes | seed: images that only the first, only the second got wrong; p |", "|---|---|"]
+    for first, second in (("best", "small"), ("small", "nano"), ("nano", "standard"), ("standard", "quick")):
+        each = (
+            f"{pair.seed}: {pair.only_first}, {pair.only_second}; {pair.p:.2g}"
+            for pair in compare.pairs(rows, first, second)
+        )
+        lines.append(f"| `{first}`, `{second}` | {' · '.join(each)} |")
+    return "\n".join(lines)
 
 
 def speed() -> str:
-    """Recipes of benchmarks/results/speed.csv beside Keras' example: what the same accuracy costs."""
-    rows = _rows("speed")
+    """Recipes of benchmarks/results/speed*.csv beside Keras' example: what the same accuracy costs."""
     lines = [
-        "| recipe | seeds | test accuracy, mean ± sd | CPU-seconds | the reference's epochs for the same "
-        "| its CPU-seconds | ratio | ratio by the clock |",
-        "|---|---|---|---|---|---|---|---|",
+        "| threads of the reference | recipe | seeds | test accuracy, mean ± sd | CPU-seconds "
+        "| the reference's epochs for the same | its CPU-seconds | ratio | ratio by the clock |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in dict.fromkeys(row["network"] for row in rows if row["network"] != REFERENCE):
-        found = compared(rows, name)
-        if found is None:
-            continue
-        epochs = str(found.epochs) if found.reached else f"not reached in {found.epochs}"
-        more = "" if found.reached else "more than "
-        lines.append(
-            f"| `{name}` | {found.seeds} | {100 * found.accuracy:.3f} % ± {100 * found.deviation:.3f} "
-            f"| {found.cpu_seconds:.1f} | {epochs} | {found.reference_seconds:.0f} "
-            f"| {more}{found.reference_seconds / found.cpu_seconds:.1f} "
-            f"| {more}{found.reference_wall_seconds / found.wall_seconds:.1f} |"
-        )
-    return "\n".join([*lines, "", _where(rows)])
+    every = []
+    for threads, name in (("all", "speed"), ("one", "speed-one-thread")):
+        rows = _rows(name, *speeds.KEY)
+        every += rows
+        for recipe in dict.fromkeys(row["network"] for row in rows if row["network"] != speeds.REFERENCE):
+            found = speeds.compared(rows, recipe, speeds.mark(recipe))
+            if found is None:
+                continue
+            epochs = str(found.epochs) if found.reached else f"not reached in {found.epochs}"
+            more = "" if found.reached else "more than "
+            lines.append(
+                f"| {threads} | `{recipe}` | {found.seeds} "
+                f"| {100 * found.accuracy:.3f} % ± {100 * found.deviation:.3f} "
+                f"| {found.cpu_seconds:.1f} | {epochs} | {found.reference_seconds:.0f} "
+                f"| {more}{found.reference_seconds / found.cpu_seconds:.1f} "
+                f"| {more}{found.reference_wall_seconds / found.wall_seconds:.1f} |"
+            )
+    return "\n".join([*lines, "", _where(every)])
 
 
 def sizes() -> str:
     """Recipes' exported files of benchmarks/results/sizes.csv: bytes, and accuracy over the seeds."""
-    rows = latest(_rows("sizes"))
+    rows = current(_rows("sizes", *formats.KEY))
     lines = ["| recipe | parameters | format | bytes | seeds | test accuracy, mean ± sd |", "|---|---|---|---|---|---|"]
     for name, form in dict.fromkeys((row["recipe"], row["format"]) for row in rows):
         mine = [row for row in rows if (row["recipe"], row["format"]) == (name, form)]
-        scores = [100 * float(row["test_accuracy"]) for row in mine]
-        spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        scores = _percent(mine)
         largest = max(int(row["bytes"]) for row in mine)
         lines.append(
             f"| `{name}` | {int(mine[0]['parameters']):,} | `{form}` | {largest:,} | {len(mine)} "
-            f"| {statistics.mean(scores):.3f} %{spread} |"
+            f"| {statistics.mean(scores):.3f} %{_spread(scores)} |"
         )
     return "\n".join([*lines, "", _where(rows)])
 
@@ -166,21 +211,61 @@ def ease() -> str:
     return "\n".join(lines)
 
 
+def effects(factor: str) -> str:
+    """What a choice of the sweep architecture-activation-optimizer makes, from the effects.csv of its report."""
+    rows = [row for row in rows_of(ROOT / f"docs/experiments/{_SWEEP}/effects.csv") if row["factor"] == factor]
+    sizes = all(row["parameters"] for row in rows)
+    lines = [
+        f"| {factor} |{' weights |' * sizes} accuracy, mean ± sd | 95 % interval | to the best | CPU-seconds per run |",
+        "|---|---|---|---|---|" + "---|" * sizes,
+    ]
+
+    def percent(row: dict[str, str], name: str, sign: str = "") -> str:
+        return f"{100 * float(row[name]):{sign}.2f}".replace("-", "−")
+
+    for row in rows:
+        gap = "best"
+        if row["difference_low"]:
+            low, high = (percent(row, f"difference_{end}", "+") for end in ("low", "high"))
+            gap = f"{percent(row, 'difference_mean', '+')} ({low} to {high})"
+        within = f"{percent(row, 'accuracy_low')} to {percent(row, 'accuracy_high')} %"
+        mean = f"{percent(row, 'accuracy_mean')} % ± {percent(row, 'accuracy_sd')}"
+        weights = f" {int(row['parameters']):,} |" if sizes else ""
+        lines.append(f"| `{row['level']}` |{weights} {mean} | {within} | {gap} | {float(row['cpu_seconds']):.1f} |")
+    return "\n".join(lines)
+
+
+_SWEEP = "architecture-activation-optimizer"
+
+
+def _percent(rows: list[dict[str, str]]) -> list[float]:
+    return [100 * float(row["test_accuracy"]) for row in rows]
+
+
+def _spread(scores: list[float]) -> str:
+    return f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+
+
 def _where(rows: list[dict[str, str]]) -> str:
     hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
     versions = ", ".join(dict.fromkeys(row["versions"] for row in rows))
     return f"Measured on: {hardware}; {versions}."
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    return rows_of(ROOT / f"benchmarks/results/{name}.csv")
+def _rows(name: str, *key: str) -> list[dict[str, str]]:
+    return rows_of(ROOT / f"benchmarks/results/{name}.csv", *key)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "designs": designs,
+    "earlier": earlier,
     "ease": ease,
+    "effects-activation": lambda: effects("activation"),
+    "effects-architecture": lambda: effects("architecture"),
+    "effects-optimizer": lambda: effects("optimizer"),
     "inference": inference,
+    "pairs": pairs,
     "pictures": pictures,
     "realworld": realworld,
     "sizes": sizes,

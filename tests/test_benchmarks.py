@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkdigits.recipes import load_recipe, recipe_names
+from inkdigits.architectures import names
+from inkdigits.recipes import Recipe, load_recipe, recipe_names
 from pictures import picture
 from written import written
 
@@ -348,20 +349,63 @@ def timed(network: str, seed: int, epoch: int, accuracy: float, cpu: float, mark
     return {name: str(value) for name, value in zip(names, values, strict=True)}
 
 
-def test_the_accuracies_shown_are_those_of_the_recipes_there_are(scripts: Callable[[str], ModuleType]) -> None:
-    accuracy, rows = scripts("accuracy"), scripts("rows")
-    shown = {row["recipe"]: row["recipe_hash"] for row in rows.latest(rows.rows_of(rows.RESULTS / "accuracy.csv"))}
-    assert {"quick", "standard", "best", "small", "nano", "default"} <= set(shown)
-    for name in recipe_names():
-        assert shown[name] == accuracy.fingerprint(load_recipe(name)), name
+def test_every_shipped_recipe_has_been_measured_as_it_is(scripts: Callable[[str], ModuleType]) -> None:
+    accuracy, rows, current = scripts("accuracy"), scripts("rows"), scripts("fingerprints").current
+    measured = current(rows.rows_of(rows.RESULTS / "accuracy.csv", *accuracy.KEY))
+    assert set(recipe_names()) <= {row["recipe"] for row in measured}
+    assert "best" in recipe_names() and "ecc0b5f882b9" not in {row["recipe_hash"] for row in measured}
+    sizes = current(rows.rows_of(rows.RESULTS / "sizes.csv", *scripts("sizes").KEY))
+    assert {row["recipe"] for row in sizes} == {"nano", "small", "best"}
+    speed = scripts("speed")
+    timed = rows.rows_of(rows.RESULTS / "speed.csv", *speed.KEY)
+    assert speed.compared(timed, "quick", speed.mark("quick")).seeds == 5
 
 
-def test_a_fingerprint_depends_on_what_is_trained_alone(scripts: Callable[[str], ModuleType]) -> None:
-    fingerprint, recipe = scripts("accuracy").fingerprint, load_recipe("quick")
+def test_what_is_superseded_can_be_trained_again(scripts: Callable[[str], ModuleType]) -> None:
+    """Each file is the recipe that its name's fingerprint stands for, and the table has a row of it."""
+    fingerprints, rows = scripts("fingerprints"), scripts("rows")
+    marks = {row["recipe_hash"] for row in rows.rows_of(rows.RESULTS / "accuracy.csv")}
+    files = list((BENCHMARKS / "superseded").glob("*.toml"))
+    assert files
+    for file in files:
+        mark = file.stem.split("-")[-1]
+        assert fingerprints.shipped(str(file)) == mark and mark in marks
+
+
+def test_a_fingerprint_depends_on_what_is_trained_alone(
+    scripts: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fingerprints, recipe = scripts("fingerprints"), load_recipe("quick")
+    fingerprint = fingerprints.fingerprint
     for same in ({"description": "other"}, {"seed": 3}, {"augmentation.ease": 0.0}, {"distillation.teachers": []}):
         assert fingerprint(recipe.with_overrides(same)) == fingerprint(recipe)
     for other in ({"epochs": 2}, {"augmentation.ease": 0.1}, {"architecture.crop": 2}, {"architecture.name": "mlp"}):
         assert fingerprint(recipe.with_overrides(other)) != fingerprint(recipe)
+    synthetic = load_recipe("default")
+    before = fingerprint(recipe), fingerprint(synthetic)
+    monkeypatch.setattr(fingerprints.synthesis, "VERSION", 99)
+    assert fingerprint(recipe) == before[0] and fingerprint(synthetic) != before[1]
+
+
+def test_every_option_has_a_neutral_value(scripts: Callable[[str], ModuleType]) -> None:
+    """An option that is added must be listed, with the value that changes nothing."""
+    neutral, uncounted = scripts("fingerprints").NEUTRAL, scripts("fingerprints").UNCOUNTED
+    for name in names():
+        values = Recipe.from_mapping({"name": "plain", "architecture": {"name": name}}).to_dict()
+        assert set(values.pop("architecture")) - {"name"} == set(neutral["architectures"][name])
+        assert set(values) - set(uncounted) == set(neutral["recipe"])
+        for section, options in values.items():
+            if isinstance(options, dict):
+                assert set(options) == set(neutral["recipe"][section]), section
+
+
+def test_ensembles_are_declared_before_they_are_scored(scripts: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    ensemble = scripts("ensemble")
+    assert ensemble.declared()["5 x best"] == ("best", [0, 1, 2, 3, 4])
+    for text in ('["2 x quick"]\nseeds = [0, 0]', '["3 x quick"]\nseeds = [0, 1]', "[quick]\nseeds = [0]"):
+        (tmp_path / "e.toml").write_text(text)
+        with pytest.raises(ValueError, match="different seeds"):
+            ensemble.declared(tmp_path / "e.toml")
 
 
 def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
@@ -379,23 +423,22 @@ def test_the_reference_is_given_the_first_epoch_in_which_its_mean_is_as_good(
         timed("quick", 0, 1, 0.988, 2, "new"),
         timed("quick", 1, 1, 0.99, 4, "new"),
     ]
-    found = speed.compared(rows, "quick")
+    found = speed.compared(rows, "quick", "new")
     assert (found.seeds, found.reached, found.epochs) == (2, True, 2)
     assert (found.reference_seconds, found.cpu_seconds) == (20, 3)
     assert found.accuracy == pytest.approx(0.989) and "6.7 times" in str(found)
     alone = timed("quick", 7, 1, 0.1, 9, "new")
-    assert speed.compared([*rows, alone], "quick") == found, "a seed that only one was measured with does not count"
-    never = speed.compared([*rows, timed("best", 0, 9, 0.999, 60, "x")], "best")
-    assert (
-        not never.reached and never.epochs == 3 and never.reference_seconds == 30 and "does not get there" in str(never)
-    )
-    assert speed.compared(rows[:6], "quick") is None
+    assert speed.compared([*rows, alone], "quick", "new") == found, "a seed that only one has does not count"
+    longer = timed(speed.REFERENCE, 0, 4, 1.0, 40)
+    never = speed.compared([*rows, longer, *(timed("best", seed, 9, 0.999, 60, "x") for seed in (0, 1))], "best", "x")
+    assert not never.reached and "does not get there" in str(never)
+    assert (never.epochs, never.reference_seconds) == (3, 30), "an epoch that only one seed has does not count"
+    assert speed.compared(rows[:6], "quick", "new") is None
 
 
 def test_pairs_count_what_only_one_got_wrong(scripts: Callable[[str], ModuleType]) -> None:
     compare = scripts("compare")
     rows = [
-        {"recipe": "a", "recipe_hash": "old", "seed": "1", "mistakes": "1"},
         {"recipe": "a", "recipe_hash": "x", "seed": "0", "mistakes": "1 2 3 4 5 6 7 8 9"},
         {"recipe": "b", "recipe_hash": "x", "seed": "0", "mistakes": "9 10"},
         {"recipe": "b", "recipe_hash": "x", "seed": "1", "mistakes": ""},
@@ -417,6 +460,23 @@ def test_rows_are_added_below_one_header(scripts: Callable[[str], ModuleType], t
     with pytest.raises(ValueError, match=r"columns a, c, b\. It has a, b"):
         rows.append(path, [{"a": 1, "c": 2, "b": 3}])
     assert len(rows.rows_of(path)) == 3
+    assert rows.keys_of(path, "a") == {("1",), ("2",), ("3",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n3", "row 2 .* complete"),
+        ("a,b\n1,2\n1,3\n", "There twice: 1"),
+        ("a,errors,mistakes\n1,3,5 6\n", "as many mistakes as errors"),
+    ],
+)
+def test_rows_that_cannot_be_right_are_refused(
+    scripts: Callable[[str], ModuleType], tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        scripts("rows").rows_of(tmp_path / "rows.csv", "a")
 
 
 @pytest.mark.parametrize("engine", ["inkdigits", "mnist-8", "matmul", "command"])

@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Write a trained model for other programs and devices, and check each file against the original.
 
-    Every file answers 1,000 test images of MNIST beside Keras; what was found is printed and stored in export.json.
+    Every file answers 1,000 training images of MNIST beside Keras; what was found is printed and stored in export.json.
 
     A file that differs by more than its tolerance is an error and is not written.
     """
@@ -67,6 +67,7 @@ def _print_table(done: list[Exported]) -> None:
         )
     console = stdout()
     console.print(
-        f"Written to {done[0].path.parent}, checked on {done[0].parity.images:,} test images:", soft_wrap=True
+        f"Written to {done[0].path.parent}, checked on {done[0].parity.images:,} training images of MNIST:",
+        soft_wrap=True,
     )
     console.print(table)

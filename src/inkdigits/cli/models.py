@@ -67,6 +67,10 @@ def _print_table(rows: list[dict[str, Any]], folder: Path) -> None:
     console = stdout()
     if rows:
         console.print(table)
+        console.print(
+            "Validation is on what each held back while it learned; of default that is synthetic pictures, too.",
+            markup=False,
+        )
     for row in rows:
         if row["damaged"]:
             console.print(f"{row['name']}: {row['damaged']}", markup=False)
