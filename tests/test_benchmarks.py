@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from inkdigits.architectures import names
+from inkdigits.datasets import load_dataset
 from inkdigits.recipes import Recipe, load_recipe, recipe_names
 from pictures import picture
 from written import written
@@ -518,3 +519,10 @@ def test_the_reference_is_scored_after_every_epoch(
     assert (first["epoch"], second["epoch"]) == (1, 2) and first["recipe_hash"] == ""
     assert 0 < float(first["cpu_seconds"]) < float(second["cpu_seconds"])
     assert 0.3 < float(second["test_accuracy"]) < 1
+
+
+def test_disputed_labels_are_those_of_mnist(scripts: Callable[[str], ModuleType], mnist: Path) -> None:
+    labels = load_dataset("mnist", "test").labels
+    rows = scripts("rows").rows_of(BENCHMARKS / "disputed.csv", "index")
+    assert len(rows) == 15
+    assert all(int(row["label"]) == labels[int(row["index"])] and row["majority"] != row["label"] for row in rows)
