@@ -1,0 +1,82 @@
+"""onnxruntime-web, the runtime of browsers, gives the same answers as ONNX Runtime in Python, from the same files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import golden
+from inkdigits.recognizer import PAGES, WEIGHTS
+from inkdigits.runtimes import open_onnx
+from written import written
+
+WEB = Path(__file__).with_name("web")
+Answers = list[dict[str, NDArray[np.float32]]]
+Ask = Callable[[Path, Sequence[NDArray[np.uint8]]], Answers]
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("npm") is None and "CI" not in os.environ, reason="onnxruntime-web needs Node and npm"
+)
+
+
+@pytest.fixture(scope="session")
+def browser_runtime(tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Asks an ONNX file for its answers to pictures, one by one, in onnxruntime-web."""
+    folder = tmp_path_factory.mktemp("web")
+    for name in ("package.json", "package-lock.json", ".npmrc", "answer.js"):
+        shutil.copy(WEB / name, folder)
+    subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=True)
+
+    def ask(model: Path, pictures: Sequence[NDArray[np.uint8]]) -> Answers:
+        cases = []
+        for number, pixels in enumerate(pictures):
+            file = folder / f"{number}.bin"
+            file.write_bytes(np.ascontiguousarray(pixels).tobytes())
+            cases.append({"file": str(file), "shape": pixels.shape})
+        (folder / "cases.json").write_text(json.dumps(cases))
+        command = ["node", "answer.js", str(model), "cases.json"]
+        said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+        return [{name: np.array(values, np.float32) for name, values in each.items()} for each in json.loads(said)]
+
+    return ask
+
+
+def in_python(model: Path, pictures: Sequence[NDArray[np.uint8]]) -> Answers:
+    session = open_onnx(model.read_bytes(), 1)
+    names = [output.name for output in session.get_outputs()]
+    return [dict(zip(names, session.run(None, {"pixels": each}), strict=True)) for each in pictures]
+
+
+def with_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+@pytest.mark.parametrize("name", ["default", "nano"])
+def test_a_digit_is_the_same_digit_in_a_browser(browser_runtime: Ask, name: str) -> None:
+    pictures = [with_channels(pixels)[None] for pixels in golden.pictures().values()]
+    model = WEIGHTS / name / "model.onnx"
+    for here, there in zip(in_python(model, pictures), browser_runtime(model, pictures), strict=True):
+        assert set(here) == set(there) == {"probabilities", "digitness", "seen", "boxes"}
+        np.testing.assert_allclose(there["seen"], here["seen"].ravel(), atol=1.01 / 255)
+        np.testing.assert_allclose(there["boxes"], here["boxes"].ravel(), atol=0.01)
+        for figure in ("probabilities", "digitness"):
+            np.testing.assert_allclose(there[figure], here[figure].ravel(), atol=2e-3)
+
+
+def test_a_page_is_read_the_same_in_a_browser(browser_runtime: Ask) -> None:
+    shades = np.dstack([written("62", "915")] * 3)
+    clear = np.dstack([np.zeros_like(shades), 255 - shades[..., 0]])
+    pictures = [with_channels(written("407 83", "12")), shades, clear, np.full((40, 90, 1), 230, np.uint8)]
+    found = in_python(PAGES, pictures)
+    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0]
+    for here, there in zip(found, browser_runtime(PAGES, pictures), strict=True):
+        for figure, near in (("boxes", 0.05), ("scores", 1e-3), ("probabilities", 1e-3)):
+            np.testing.assert_allclose(there[figure], here[figure].ravel(), atol=near)
