@@ -19,9 +19,10 @@ from onnx import TensorProto, helper
 
 from inkdigits import calibration as scores
 from inkdigits.datasets import Dataset, load_dataset
-from inkdigits.detection import calibration, graph, layers, network, refinement, refining, training
+from inkdigits.detection import calibration, graph, layers, network, progress, refinement, refining, training
 from inkdigits.detection.calibration import Calibration, Finds, fitted
 from inkdigits.detection.finder import KEY, Finder
+from inkdigits.detection.learner import Learner
 from inkdigits.detection.targets import Targets, loss, targets
 from inkdigits.errors import BundleError, DivergenceError, InkdigitsError, RecipeError
 from inkdigits.graph import OPSET, Ops
@@ -429,8 +430,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[list[NDArray[np.float32]]]:
         weights.append([np.array(weight) for weight in model.get_weights()])
         path.write_bytes(b"made")
 
-    for name, value in {"BATCH": 2, "HEIGHT": 64, "WIDTH": 96, "EVERY": 1, "_batches": batches}.items():
+    for name, value in {"BATCH": 2, "HEIGHT": 64, "WIDTH": 96, "_batches": batches}.items():
         monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(progress, "EVERY", 1)
     monkeypatch.setattr(training, "refined", refined)
     return weights
 
@@ -586,6 +588,35 @@ def test_a_closer_look_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.shape == (550, 10)
     sure = np.pad(said, ((0, 0), (0, 1))).argmax(axis=1)
     assert (sure == labels)[labels >= 0].mean() > 0.7
+
+
+def test_a_closer_look_that_was_stopped_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refining, "BATCH", 4)
+    monkeypatch.setattr(progress, "EVERY", 2)
+    rng = np.random.default_rng(1)
+    crops = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+    finds = Finds(np.zeros((16, 11), np.float32), crops, np.arange(16) % 11)
+    whole = refining.trained(finds, 2, seed=1).get_weights()
+    kept, learn = (tmp_path / "closer.npz", {"seed": 1}), Learner.learn
+
+    def stopped(learner: Learner, step: int, batch: Any) -> float:
+        if step == 5:
+            raise KeyboardInterrupt
+        return learn(learner, step, batch)
+
+    monkeypatch.setattr(Learner, "learn", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        refining.trained(finds, 2, seed=1, kept=kept)
+    steps: list[int] = []
+    monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
+    with pytest.raises(RecipeError, match="same seed"):
+        refining.trained(finds, 2, seed=2, kept=(kept[0], {"seed": 2}))
+    resumed = refining.trained(finds, 2, seed=1, kept=kept).get_weights()
+    assert steps == [4, 5, 6, 7]
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 # ---- the command

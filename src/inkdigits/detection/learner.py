@@ -64,7 +64,7 @@ class Learner:
 
     def _variables(self) -> dict[str, Any]:
         groups = {
-            "model": self.model.weights,
+            "model": self.model.variables,  # with the state of dropout
             "average": self.average.weights,
             "optimizer": self.optimizer.variables,
         }

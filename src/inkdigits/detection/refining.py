@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from inkdigits.calibration import OTHER
 from inkdigits.datasets import Dataset
-from inkdigits.detection import graph
+from inkdigits.detection import graph, progress
 from inkdigits.detection.calibration import Finds, finds
 from inkdigits.detection.refinement import SIDE
 from inkdigits.recipes import Optimizer, Schedule
@@ -76,8 +78,22 @@ def _part(task: tuple[int, int, int]) -> Finds:
     return Finds(np.concatenate(answers), np.concatenate(crops), np.concatenate(labels))
 
 
-def trained(found: Finds, epochs: int, seed: int, told: Told | None = None) -> Any:
-    """A network that has learned which digit is in the middle of a crop; its weights are averaged over the training."""
+def trained(
+    found: Finds,
+    epochs: int,
+    seed: int,
+    told: Told | None = None,
+    kept: tuple[Path, Mapping[str, Any]] | None = None,
+) -> Any:
+    """A network that has learned which digit is in the middle of a crop; its weights are averaged over the training.
+
+    Args:
+        found: what it learns from.
+        epochs: times that it goes through it.
+        seed: of its weights, of the order and of how crops are moved.
+        told: is told of progress.
+        kept: a file for where the training stands, and what it must be a training of to be gone on with.
+    """
     import tensorflow as tf
 
     from inkdigits.detection import layers, learner  # bring Keras, which processes that look at pages do without
@@ -91,9 +107,13 @@ def trained(found: Finds, epochs: int, seed: int, told: Told | None = None) -> A
     count = len(clear) // BATCH
     batch = [tf.TensorSpec((BATCH, SIDE, SIDE, 3), tf.uint8), tf.TensorSpec((BATCH,), tf.int64)]
     second = learner.Learner(layers.refining, loss, batch, OPTIMIZER, SCHEDULE, epochs * count, seed)
-    for number, chosen in enumerate(_orders(clear, epochs, count, seed)):
+    begun = progress.resumed(*kept, second) if kept else 0
+    orders = itertools.islice(_orders(clear, epochs, count, seed), begun, None)
+    for number, chosen in enumerate(orders, begun):
         moved = _moved(found.crops[chosen], np.random.default_rng([seed, number]))
         second.learn(number, (moved, found.labels[chosen]))
+        if kept:
+            progress.keep(*kept, second, number + 1, epochs * count)
         if told and number % 50 == 49:
             told("learning to look closer", number + 1, epochs * count)
     return second.average

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset, last_split, load_dataset
-from inkdigits.detection import PAGES, STEPS, graph, network, refining
+from inkdigits.detection import PAGES, STEPS, graph, network, progress, refining
 from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted
 from inkdigits.detection.finder import FORMAT, KEY
@@ -30,7 +30,6 @@ from inkdigits.detection.refining import Told
 from inkdigits.errors import DivergenceError, InkdigitsError, RecipeError
 from inkdigits.files import locked, write_atomically
 from inkdigits.recipes import Optimizer, Schedule
-from inkdigits.training.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from inkdigits.detection.learner import Learner
@@ -40,11 +39,11 @@ HEIGHT, WIDTH = 160, 320
 BATCH = 16
 SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
 OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
-EVERY = 250
-"""Steps between checkpoints."""
 EPOCHS = 4
 """Times that the second network goes through what the first one found on its pages."""
 CHECKPOINT = "checkpoint.npz"
+CLOSER = "closer.npz"
+"""Where the second network stands."""
 FILE = "pages.onnx"
 
 
@@ -109,8 +108,7 @@ def train_pages(
                 raise DivergenceError(f"Expected a finite loss; it became {loss} in step {step + 1}.")
             if told:
                 told("learning to find", step + 1, steps)
-            if (step + 1) % EVERY == 0:
-                Checkpoint({**identity, "done": step + 1}, [], learner.state()).save(folder / CHECKPOINT)
+            progress.keep(folder / CHECKPOINT, identity, learner, step + 1, steps)
         refined(
             learner.average,
             folder / FILE,
@@ -122,7 +120,8 @@ def train_pages(
             workers=workers + 1,  # nothing else runs meanwhile
             told=told,
         )
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        for done in (CHECKPOINT, CLOSER):
+            (folder / done).unlink(missing_ok=True)
     return folder / FILE
 
 
@@ -140,6 +139,8 @@ def refined(
 ) -> None:
     """Teach a second network to look closer at what a trained one finds, calibrate both and write their ONNX file.
 
+    What a call before this one left beside the file of the second network's training is gone on with.
+
     Args:
         model: the network that finds.
         path: of the file.
@@ -155,7 +156,8 @@ def refined(
 
     weights = graph.weights_of(model)
     found = refining.collected(weights, training, pages, seed + 2**32, workers, told)
-    closer = refining.trained(found, EPOCHS, seed, told)
+    identity = {"steps": steps, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
+    closer = refining.trained(found, EPOCHS, seed, told, (path.with_name(CLOSER), identity))
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
     calibration = fitted(held, refining.logits(closer, held.crops))
     card = Card(
@@ -199,12 +201,7 @@ def _begun(path: Path, identity: dict[str, Any], learner: Learner, resume: bool)
         return 0
     if not resume:
         raise RecipeError(f"{path.parent} holds an unfinished training. Go on with it (--resume), or choose another.")
-    checkpoint = Checkpoint.load(path)
-    odd = [name for name, value in identity.items() if checkpoint.identity.get(name) != value]
-    if odd:
-        raise RecipeError(f"Expected {path} to hold a training with the same {', '.join(odd)}; it differs.")
-    learner.restore(checkpoint.state)
-    return int(checkpoint.identity["done"])
+    return progress.resumed(path, identity, learner)
 
 
 def _batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:
