@@ -75,6 +75,27 @@ def test_letters_hold_no_digit() -> None:
     assert not set(strokes.LETTERS + strokes.SYMBOLS) & set("0123456789OIlSBZqgo|")
 
 
+@pytest.mark.parametrize("slant", [-0.5, 0.3, 0.6])
+def test_slanted_ink_is_all_there_and_leans(slant: float) -> None:
+    upright = np.zeros((40, 30), np.float32)
+    upright[:, 12:16] = 1
+    ink = strokes.slanted(upright, slant)
+    assert ink.sum() == pytest.approx(upright.sum(), rel=0.02) and ink.shape[0] == 40
+    assert np.argmax(ink[0]) - np.argmax(ink[-1]) == pytest.approx(39 * slant, abs=1.5)
+
+
+def test_rare_ways_are_drawn_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat: list[strokes.Points] = [[(0.0, 0.5), (1.0, 0.5)]]
+    monkeypatch.setitem(strokes._RARE, 4, [flat])
+    rng = np.random.default_rng(5)
+
+    def flat_ones(**ways: bool) -> int:
+        inks = [strokes.drawn_digit(rng, 4, 40, **ways) for _ in range(200)]
+        return sum(ink.shape[0] < ink.shape[1] / 2 for ink in inks)
+
+    assert flat_ones() == flat_ones(seldom=True) == 0 < flat_ones(rare=True)
+
+
 @pytest.mark.parametrize(("y", "x", "rows", "columns"), [(2, 3, (2, 6), (3, 8)), (-1, 17, (0, 3), (17, 20))])
 def test_ink_is_put_where_it_belongs_and_cut_at_the_border(
     y: int, x: int, rows: tuple[int, int], columns: tuple[int, int]
@@ -147,17 +168,20 @@ def test_a_page_follows_from_its_seed(images: NDArray[np.uint8], labels: NDArray
         assert not same(first, other)
 
 
-def test_boxes_lie_in_the_page_and_labels_are_digits(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize("hard", [False, True])
+def test_boxes_lie_in_the_page_and_labels_are_digits(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], hard: bool
+) -> None:
     counts = []
     for seed in range(40):
-        one = page(np.random.default_rng(seed), images, labels, 150, 310)
+        one = page(np.random.default_rng(seed), images, labels, 150, 310, hard=hard)
         assert one.pixels.shape == (150, 310, 3) and one.pixels.dtype == np.uint8
         assert one.boxes.shape == (len(one.digits), 4) and one.boxes.dtype == np.float32
         assert one.digits.dtype == np.uint8 and (one.digits <= 9).all()
         assert (one.boxes[:, :2] >= 0).all() and (one.boxes[:, 2:] >= 1).all()
         assert (one.boxes[:, 0] + one.boxes[:, 2] <= 310).all() and (one.boxes[:, 1] + one.boxes[:, 3] <= 150).all()
         counts.append(len(one.digits))
-    assert np.median(counts) > 5 and min(counts) < max(counts)
+    assert np.median(counts) > (3 if hard else 5) and min(counts) < max(counts)
 
 
 def test_boxes_are_around_ink(

@@ -48,7 +48,7 @@ class Crops:
     def digit(self, rng: Generator) -> Crop:
         """A digit: in a scene, worn down, or stretched into its frame."""
         while True:
-            kind = rng.choice(["scene", "worn", "framed"], p=[0.5, 0.26, 0.24])
+            kind = rng.choice(["scene", "worn", "framed"], p=[0.46, 0.29, 0.25])
             if kind == "scene":
                 crop = self._scene(rng)
             elif kind == "worn":
@@ -92,7 +92,8 @@ class Crops:
                 return crop
 
     def _writer(self, rng: Generator) -> Writer:
-        return Writer(rng, self.images, self.labels, rng.choice([0.7, 1.2, 2.0]))
+        seldom = bool(rng.random() < 0.5)
+        return Writer(rng, self.images, self.labels, rng.choice([0.7, 1.2, 2.0]), seldom=seldom, rare=seldom)
 
     def _scene(self, rng: Generator) -> Crop | None:
         """A digit on paper; often with parts of what stands beside it."""
@@ -129,8 +130,12 @@ class Crops:
     def _framed(self, rng: Generator) -> Crop | None:
         """A digit that fills its frame of few pixels, perhaps stretched and in two levels only."""
         digit = int(rng.integers(10))
-        drawn = rng.random() < 0.4
-        ink = strokes.drawn_digit(rng, digit, 48) if drawn else self._writer(rng).digit(rng, 48, digit)[0]
+        if rng.random() < 0.4:
+            ink = strokes.drawn_digit(rng, digit, 48, seldom=True, rare=True)
+        else:
+            ink = self._writer(rng).digit(rng, 48, digit)[0]
+        if rng.random() < 0.4:
+            ink = strokes.slanted(ink, rng.uniform(-0.2, 0.6))
         side = int(rng.integers(12, 33))
         stretch = rng.random() < 0.5 and (digit != 1 or ink.shape[1] > 0.3 * ink.shape[0])
         tall, wide = ink.shape
@@ -169,7 +174,7 @@ def worn(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An image of MNIST with noise, lines, blur, edges or bars over it: (28, 28) uint8, light ink on dark."""
     ink = image.astype(np.float32) / 255
     kinds = ["edges", "specks", "shot", "dots", "zigzag", "shattered", "blur", "clouds", "bars", "lost"]
-    kind = rng.choice(kinds, p=[0.09, 0.07, 0.1, 0.08, 0.24, 0.09, 0.08, 0.06, 0.13, 0.06])
+    kind = rng.choice(kinds, p=[0.08, 0.07, 0.1, 0.07, 0.25, 0.1, 0.06, 0.06, 0.16, 0.05])
     if kind == "edges":
         return np.asarray(cv2.Canny(image, *sorted(rng.uniform(30, 250, 2))), np.uint8)
     if kind == "specks":

@@ -26,6 +26,7 @@ class Writer:
         spread: how far hands differ, 1.0 as far as people's do in general, 2.0 with every oddity.
         ambiguous: some digits look like letters, as in numbers they may.
         seldom: more digits are drawn, also in ways that few people use.
+        rare: some hands lean far to the right, and what is drawn may be in ways that hardly anyone uses.
     """
 
     def __init__(
@@ -37,10 +38,13 @@ class Writer:
         *,
         ambiguous: bool = False,
         seldom: bool = False,
+        rare: bool = False,
     ) -> None:
         self.images, self.labels = images, labels
-        self.ambiguous, self.seldom = ambiguous, seldom
+        self.ambiguous, self.seldom, self.rare = ambiguous, seldom, rare
         self.slant = rng.normal(0, 0.18 * spread)
+        if rare and rng.random() < 0.2:
+            self.slant += rng.uniform(0.1, 0.5)
         self.turn = rng.normal(0, 0.06 * spread)
         self.aspect = np.exp(rng.normal(0, 0.16 * spread))
         # how many are not taken from MNIST
@@ -56,7 +60,7 @@ class Writer:
         if digit is None:
             digit = int(rng.integers(10))
         if rng.random() < self.drawn:
-            ways = {"ambiguous": self.ambiguous, "seldom": self.seldom}
+            ways = {"ambiguous": self.ambiguous, "seldom": self.seldom, "rare": self.rare}
             return drawn_digit(rng, digit, height, pen=self.pen, **ways), digit
         while True:  # a random place finds a digit of the class in ten tries
             index = int(rng.integers(len(self.labels)))

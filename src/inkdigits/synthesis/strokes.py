@@ -183,6 +183,16 @@ _SELDOM: dict[int, list[list[Points]]] = {
         [[(0.5, 0.55), (0.15, 0.3), (0.5, 0), (0.88, 0.28), (0.5, 0.55), (0.45, 0.75), (0.5, 1)]],
     ],
 }  # fmt: skip
+# Ways so rare that a page is not the place to learn them: fours like a bolt of lightning, and like a psi.
+_RARE: dict[int, list[list[Points]]] = {
+    4: [
+        [[(0.75, 0), (0.05, 0.76), (0.05, 0.76), (0.88, 0.74)], [(0.92, 0.45), (0.82, 1)]],
+        [[(0.75, 0), (0.06, 0.72), (0.06, 0.72), (0.85, 0.62), (0.85, 0.62), (0.72, 1)]],
+        [[(0.6, 0), (0.1, 0.5), (0.15, 0.75), (0.5, 0.78), (0.88, 0.7)], [(0.92, 0.4), (0.85, 1)]],
+        [[(0.08, 0.12), (0.1, 0.5), (0.45, 0.66), (0.86, 0.4), (0.82, 0.1), (0.6, 0.2), (0.52, 0.6), (0.47, 1)]],
+        [[(0.05, 0.08), (0.15, 0.52), (0.55, 0.6), (0.95, 0.28), (0.8, 0.04), (0.6, 0.35), (0.4, 1)]],
+    ],
+}  # fmt: skip
 _WIDTHS = {0: (0.45, 0.95), 1: (0.15, 0.75)}
 LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxαγελπΣΩ"
 """Letters that cannot be taken for a digit, most of the time."""
@@ -223,6 +233,7 @@ def drawn_digit(
     pen: float | None = None,
     ambiguous: bool = False,
     seldom: bool = False,
+    rare: bool = False,
 ) -> Ink:
     """A digit written with a pen.
 
@@ -233,9 +244,10 @@ def drawn_digit(
         pen: width of its strokes as a part of the height; any unless given.
         ambiguous: also in ways that look like a letter.
         seldom: also in ways that few people use.
+        rare: also in ways that hardly anyone uses.
     """
     ways = _DIGITS[digit] + (_AMBIGUOUS.get(digit, []) if ambiguous else [])
-    ways = ways + (_SELDOM.get(digit, []) if seldom else [])
+    ways = ways + (_SELDOM.get(digit, []) if seldom else []) + (_RARE.get(digit, []) if rare else [])
     strokes = ways[rng.integers(len(ways))]
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
     thick = (pen or _pen(rng)) * height
@@ -352,6 +364,14 @@ def bent(rng: Generator, ink: Ink, strength: float) -> Ink:
     rows += cv2.resize(push[0], (width, height), interpolation=cv2.INTER_CUBIC)
     columns += cv2.resize(push[1], (width, height), interpolation=cv2.INTER_CUBIC)
     return tight(cv2.remap(ink, columns, rows, cv2.INTER_LINEAR))
+
+
+def slanted(ink: Ink, slant: float) -> Ink:
+    """Ink whose top leans to the right by `slant` of its height; to the left where that is negative."""
+    height, width = ink.shape
+    room = int(abs(slant) * height) + 2
+    matrix = np.array([[1, -slant, max(0.0, slant) * height + 1], [0, 1, 0]])
+    return tight(cv2.warpAffine(ink, matrix, (width + room, height), flags=cv2.INTER_LINEAR))
 
 
 def tight(ink: Ink) -> Ink:
