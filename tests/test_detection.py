@@ -23,11 +23,13 @@ from inkdigits.detection import calibration, graph, layers, network, progress, r
 from inkdigits.detection.calibration import Calibration, Finds, fitted
 from inkdigits.detection.finder import KEY, Finder
 from inkdigits.detection.learner import Learner
+from inkdigits.detection.progress import Progress
 from inkdigits.detection.targets import Targets, loss, targets
 from inkdigits.errors import BundleError, DivergenceError, InkdigitsError, RecipeError
 from inkdigits.graph import OPSET, Ops
 from inkdigits.recognizer import PAGES, WEIGHTS
 from inkdigits.synthesis.pages import Page
+from inkdigits.training.engines import seeded
 from pictures import picture
 
 
@@ -466,7 +468,8 @@ class Idle:
     loss = 1.0
 
     def __init__(self, seed: int, steps: int) -> None:
-        self.average = layers.finding()
+        with seeded(seed):
+            self.average = layers.finding()
 
     def learn(self, step: int, batch: object) -> float:
         return self.loss
@@ -598,25 +601,73 @@ def test_a_closer_look_that_was_stopped_goes_on_to_the_same_weights(
     rng = np.random.default_rng(1)
     crops = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     finds = Finds(np.zeros((16, 11), np.float32), crops, np.arange(16) % 11)
-    whole = refining.trained(finds, 2, seed=1).get_weights()
-    kept, learn = (tmp_path / "closer.npz", {"seed": 1}), Learner.learn
+    moves, moved = [], refining._moved
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            refining,
+            "_moved",
+            lambda crops, rng: (moves.append(rng.bit_generator.state["state"]["state"]), moved(crops, rng))[1],
+        )
+        whole = refining.trained(finds, 2, seed=1).get_weights()
+    assert len(set(moves)) == 8, "crops are moved otherwise in every step"
+    kept, learn = Progress(tmp_path / "closer.npz", {"seed": 1}), Learner.learn
+    stop_at(5, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        refining.trained(finds, 2, seed=1, progress=kept)
+    steps: list[int] = []
+    monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
+    with pytest.raises(RecipeError, match="same seed"):
+        refining.trained(finds, 2, seed=2, progress=Progress(kept.path, {"seed": 2}))
+    resumed = refining.trained(finds, 2, seed=1, progress=kept).get_weights()
+    assert steps == [4, 5, 6, 7]
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def stop_at(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C when the second network is to make this step."""
+    learn = Learner.learn
 
     def stopped(learner: Learner, step: int, batch: Any) -> float:
-        if step == 5:
+        if step == last:
             raise KeyboardInterrupt
         return learn(learner, step, batch)
 
     monkeypatch.setattr(Learner, "learn", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        refining.trained(finds, 2, seed=1, kept=kept)
+
+
+def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its_file(
+    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    crops = rng.integers(0, 256, (22, 32, 32, 3), dtype=np.uint8)
+    finds = Finds(rng.normal(0, 1, (22, 11)).astype(np.float32), crops, np.arange(22) % 11)
+    for room, name, value in (
+        (training, "_learner", Idle), (training, "_batches", lambda *_: iter([()])), (training, "EPOCHS", 2),
+        (refining, "collected", lambda *_: finds), (refining, "BATCH", 4), (progress, "EVERY", 2),
+    ):  # fmt: skip
+        monkeypatch.setattr(room, name, value)
+    learn = Learner.learn
+    with monkeypatch.context() as patch:
+        stop_at(7, patch)
+        with pytest.raises(KeyboardInterrupt):
+            training.train_pages(tmp_path, steps=1, pages=9)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", training.CHECKPOINT, training.CLOSER]
     steps: list[int] = []
     monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
-    with pytest.raises(RecipeError, match="same seed"):
-        refining.trained(finds, 2, seed=2, kept=(kept[0], {"seed": 2}))
-    resumed = refining.trained(finds, 2, seed=1, kept=kept).get_weights()
-    assert steps == [4, 5, 6, 7]
-    for one, other in zip(whole, resumed, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+    monkeypatch.setattr(training, "_batches", lambda *_: iter([]))
+    path = training.train_pages(tmp_path, steps=1, pages=9, resume=True)
+    assert steps == [6, 7, 8, 9] and sorted(tmp_path.iterdir()) == [tmp_path / ".lock", path]
+
+
+def test_what_another_training_left_of_its_second_half_is_not_gone_on_with(
+    mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_learner", Idle)
+    (tmp_path / training.CLOSER).write_bytes(b"of another")
+    with pytest.raises(KeyboardInterrupt):
+        training.train_pages(tmp_path, steps=3, pages=9, told=stopped_in(tmp_path))
+    assert not (tmp_path / training.CLOSER).exists()
 
 
 # ---- the command

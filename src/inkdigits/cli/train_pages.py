@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import typer
@@ -22,7 +23,7 @@ def command(
     resume: bool = typer.Option(False, "--resume", help="Go on with the training that was stopped in the folder."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
-    """Train the network that finds all digits of a page, on synthetic pages made from MNIST.
+    """Train the two networks that find and name all digits of a page, on synthetic pages made from MNIST.
 
     After Ctrl-C, a crash or a power cut, `--resume` goes on to the same weights, with the same steps, pages and seed.
     """
@@ -36,7 +37,7 @@ def command(
             )  # fmt: skip
         except KeyboardInterrupt:
             if (out / CHECKPOINT).exists():
-                same = f"--out {out} --steps {steps} --pages {pages} --seed {seed}"
+                same = f"--out {shlex.quote(str(out))} --steps {steps} --pages {pages} --seed {seed}"
                 again = f"inkdigits train-pages {same} --resume"
                 live.console.print(f"Stopped. Go on with: {again}", markup=False, soft_wrap=True)
             raise

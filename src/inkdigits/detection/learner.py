@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.training.checkpoints import restore
 from inkdigits.training.engines import seeded
 from inkdigits.training.optimization import follow, learning_rates, make_optimizer
 
@@ -75,6 +76,9 @@ class Learner:
         return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from where `state` was taken."""
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
+        """Go on from where `state` was taken.
+
+        Raises:
+            RecipeError: the state belongs to another network or optimizer.
+        """
+        restore(self._variables(), state)

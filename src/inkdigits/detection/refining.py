@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from inkdigits.calibration import OTHER
 from inkdigits.datasets import Dataset
-from inkdigits.detection import graph, progress
+from inkdigits.detection import graph
 from inkdigits.detection.calibration import Finds, finds
+from inkdigits.detection.progress import Progress
 from inkdigits.detection.refinement import SIDE
 from inkdigits.recipes import Optimizer, Schedule
 
@@ -54,7 +54,11 @@ def collected(
 
 def _begin(content: bytes, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
     global _session, _data
+    import signal
+
     import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
 
     from inkdigits.runtimes import open_onnx
 
@@ -83,7 +87,7 @@ def trained(
     epochs: int,
     seed: int,
     told: Told | None = None,
-    kept: tuple[Path, Mapping[str, Any]] | None = None,
+    progress: Progress | None = None,
 ) -> Any:
     """A network that has learned which digit is in the middle of a crop; its weights are averaged over the training.
 
@@ -92,7 +96,10 @@ def trained(
         epochs: times that it goes through it.
         seed: of its weights, of the order and of how crops are moved.
         told: is told of progress.
-        kept: a file for where the training stands, and what it must be a training of to be gone on with.
+        progress: where it is kept how far the training is, to go on from there.
+
+    Raises:
+        RecipeError: what was kept is of another training.
     """
     import tensorflow as tf
 
@@ -107,13 +114,13 @@ def trained(
     count = len(clear) // BATCH
     batch = [tf.TensorSpec((BATCH, SIDE, SIDE, 3), tf.uint8), tf.TensorSpec((BATCH,), tf.int64)]
     second = learner.Learner(layers.refining, loss, batch, OPTIMIZER, SCHEDULE, epochs * count, seed)
-    begun = progress.resumed(*kept, second) if kept else 0
+    begun = progress.resume(second) if progress else 0
     orders = itertools.islice(_orders(clear, epochs, count, seed), begun, None)
     for number, chosen in enumerate(orders, begun):
         moved = _moved(found.crops[chosen], np.random.default_rng([seed, number]))
         second.learn(number, (moved, found.labels[chosen]))
-        if kept:
-            progress.keep(*kept, second, number + 1, epochs * count)
+        if progress:
+            progress.keep(second, number + 1, epochs * count)
         if told and number % 50 == 49:
             told("learning to look closer", number + 1, epochs * count)
     return second.average

@@ -7,6 +7,7 @@ pages, and a training that was stopped goes on with the ones it would have seen.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import multiprocessing
@@ -22,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset, last_split, load_dataset
-from inkdigits.detection import PAGES, STEPS, graph, network, progress, refining
+from inkdigits.detection import PAGES, STEPS, graph, network, refining
 from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted
 from inkdigits.detection.finder import FORMAT, KEY
+from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
 from inkdigits.errors import DivergenceError, InkdigitsError, RecipeError
 from inkdigits.files import locked, write_atomically
@@ -99,16 +101,19 @@ def train_pages(
         training, validation = last_split(data, 5000)
         identity = {"steps": steps, "pages": pages, "seed": seed, "data": data.sha256, "batch": BATCH}
         learner = _learner(seed, steps)
-        begun = _begun(folder / CHECKPOINT, identity, learner, resume)
-        if (folder / FILE).exists() and not begun and not resume:
-            raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
+        progress = Progress(folder / CHECKPOINT, identity)
+        begun = _begun(progress, learner, resume)
+        if not resume:
+            if (folder / FILE).exists():
+                raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
+            (folder / CLOSER).unlink(missing_ok=True)  # without a first network it is of no use
         for step, batch in enumerate(_batches(training, seed, begun, steps, workers), begun):
             loss = learner.learn(step, batch)
             if not math.isfinite(loss):
                 raise DivergenceError(f"Expected a finite loss; it became {loss} in step {step + 1}.")
             if told:
                 told("learning to find", step + 1, steps)
-            progress.keep(folder / CHECKPOINT, identity, learner, step + 1, steps)
+            progress.keep(learner, step + 1, steps)
         refined(
             learner.average,
             folder / FILE,
@@ -120,7 +125,7 @@ def train_pages(
             workers=workers + 1,  # nothing else runs meanwhile
             told=told,
         )
-        for done in (CHECKPOINT, CLOSER):
+        for done in (CLOSER, CHECKPOINT):
             (folder / done).unlink(missing_ok=True)
     return folder / FILE
 
@@ -139,7 +144,7 @@ def refined(
 ) -> None:
     """Teach a second network to look closer at what a trained one finds, calibrate both and write their ONNX file.
 
-    What a call before this one left beside the file of the second network's training is gone on with.
+    Where the second network stands is kept beside the file, and a call after one that was stopped goes on from there.
 
     Args:
         model: the network that finds.
@@ -156,8 +161,9 @@ def refined(
 
     weights = graph.weights_of(model)
     found = refining.collected(weights, training, pages, seed + 2**32, workers, told)
-    identity = {"steps": steps, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
-    closer = refining.trained(found, EPOCHS, seed, told, (path.with_name(CLOSER), identity))
+    first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
+    identity = {"first": first, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
+    closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
     calibration = fitted(held, refining.logits(closer, held.crops))
     card = Card(
@@ -193,15 +199,14 @@ def _learner(seed: int, steps: int) -> Learner:
     return learner.Learner(layers.finding, objective.loss, batch, OPTIMIZER, SCHEDULE, steps, seed)
 
 
-def _begun(path: Path, identity: dict[str, Any], learner: Learner, resume: bool) -> int:
+def _begun(progress: Progress, learner: Learner, resume: bool) -> int:
     """Bring the learner to where the checkpoint stands; returns the steps done."""
-    if not path.exists():
-        if resume:
-            raise RecipeError(f"Expected an unfinished training in {path.parent}; there is none.")
-        return 0
-    if not resume:
-        raise RecipeError(f"{path.parent} holds an unfinished training. Go on with it (--resume), or choose another.")
-    return progress.resumed(path, identity, learner)
+    folder, there = progress.path.parent, progress.path.exists()
+    if resume and not there:
+        raise RecipeError(f"Expected an unfinished training in {folder}; there is none.")
+    if there and not resume:
+        raise RecipeError(f"{folder} holds an unfinished training. Go on with it (--resume), or choose another.")
+    return progress.resume(learner)
 
 
 def _batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:

@@ -183,7 +183,7 @@ _SELDOM: dict[int, list[list[Points]]] = {
         [[(0.5, 0.55), (0.15, 0.3), (0.5, 0), (0.88, 0.28), (0.5, 0.55), (0.45, 0.75), (0.5, 1)]],
     ],
 }  # fmt: skip
-# Ways so rare that a page is not the place to learn them: fours like a bolt of lightning, and like a psi.
+# Ways that hardly anyone uses: fours like a bolt of lightning, and like a psi.
 _RARE: dict[int, list[list[Points]]] = {
     4: [
         [[(0.75, 0), (0.05, 0.76), (0.05, 0.76), (0.88, 0.74)], [(0.92, 0.45), (0.82, 1)]],

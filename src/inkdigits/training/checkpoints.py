@@ -1,4 +1,4 @@
-"""The state of a training as one file, so that a crash loses at most the epoch it came in.
+"""The state of a training as one file, so that a crash loses at most what came after it was written.
 
 The file is an .npz archive of plain arrays plus one text member of JSON; reading it runs no code. It is replaced
 atomically: there is always a whole one.
@@ -83,6 +83,21 @@ class Checkpoint:
             EOFError,
         ) as error:
             raise RecipeError(f"Expected a training's checkpoint at {path}; it is damaged: {error}.") from error
+
+
+def restore(variables: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> None:
+    """Give variables the values that a checkpoint holds under their names.
+
+    Raises:
+        RecipeError: the state belongs to another network or optimizer.
+    """
+    mine = {name: tuple(variable.shape) for name, variable in variables.items()}
+    given = {name: array.shape for name, array in state.items()}
+    if mine != given:
+        odd = sorted(name for name in mine.keys() | given.keys() if mine.get(name) != given.get(name))
+        raise RecipeError(f"Expected the state of this recipe's network; it differs in {', '.join(odd[:5])}.")
+    for name, variable in variables.items():
+        variable.assign(state[name])
 
 
 def _array(content: bytes) -> NDArray[Any]:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.augmentation import augment
-from inkdigits.errors import RecipeError
 from inkdigits.recipes import Distillation, Recipe
+from inkdigits.training.checkpoints import restore
 from inkdigits.training.optimization import follow, make_optimizer
 
 Report = Callable[[int, float], None]  # (steps done in this epoch, mean loss so far)
@@ -175,14 +175,7 @@ class Engine:
         Raises:
             RecipeError: the state belongs to another network or optimizer.
         """
-        variables = self._variables()
-        mine = {name: tuple(variable.shape) for name, variable in variables.items()}
-        given = {name: array.shape for name, array in state.items()}
-        if mine != given:
-            odd = sorted(name for name in mine.keys() | given.keys() if mine.get(name) != given.get(name))
-            raise RecipeError(f"Expected the state of this recipe's network; it differs in {', '.join(odd[:5])}.")
-        for name, variable in variables.items():
-            variable.assign(state[name])
+        restore(self._variables(), state)
 
 
 class TensorFlowEngine(Engine):
