@@ -26,8 +26,8 @@ class Writer:
         spread: how far hands differ, 1.0 as far as people's do in general, 2.0 with every oddity.
         ambiguous: some digits look like letters, as in numbers they may.
         seldom: more digits are drawn, also in ways that few people use.
-        rare: some hands lean far to the right, and what is drawn may be in ways that hardly anyone uses. For crops, where
-            nothing else tells what a shape is.
+        rare: some hands lean far to the right, and what is drawn may be in ways that hardly anyone uses. For crops,
+            where nothing else tells what a shape is.
     """
 
     def __init__(
