@@ -601,15 +601,16 @@ def test_a_closer_look_that_was_stopped_goes_on_to_the_same_weights(
     rng = np.random.default_rng(1)
     crops = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     finds = Finds(np.zeros((16, 11), np.float32), crops, np.arange(16) % 11)
-    moves, moved = [], refining._moved
+    draws, moved = [], refining._moved
+
+    def noted(crops: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        draws.append(rng.bit_generator.state["state"]["state"])
+        return moved(crops, rng)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            refining,
-            "_moved",
-            lambda crops, rng: (moves.append(rng.bit_generator.state["state"]["state"]), moved(crops, rng))[1],
-        )
+        patch.setattr(refining, "_moved", noted)
         whole = refining.trained(finds, 2, seed=1).get_weights()
-    assert len(set(moves)) == 8, "crops are moved otherwise in every step"
+    assert len(set(draws)) == 8, "crops are moved otherwise in every step"
     kept, learn = Progress(tmp_path / "closer.npz", {"seed": 1}), Learner.learn
     stop_at(5, monkeypatch)
     with pytest.raises(KeyboardInterrupt):

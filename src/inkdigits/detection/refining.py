@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,7 +41,7 @@ def collected(
     content = graph.build(weights).SerializeToString()
     tasks = [(seed, start, min(start + _PART, pages)) for start in range(0, pages, _PART)]
     parts: list[Finds] = []
-    with multiprocessing.get_context("spawn").Pool(workers, _begin, (content, data.images, data.labels)) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _begin_worker, (content, data.images, data.labels)) as pool:
         for part in pool.imap(_part, tasks):
             parts.append(part)
             if told:
@@ -52,13 +53,14 @@ def collected(
     )
 
 
+def _begin_worker(*given: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked, which ends this one
+    _begin(*given)
+
+
 def _begin(content: bytes, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
     global _session, _data
-    import signal
-
     import cv2
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
 
     from inkdigits.runtimes import open_onnx
 

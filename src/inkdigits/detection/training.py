@@ -162,7 +162,7 @@ def refined(
     weights = graph.weights_of(model)
     found = refining.collected(weights, training, pages, seed + 2**32, workers, told)
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
-    identity = {"first": first, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
+    identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
     calibration = fitted(held, refining.logits(closer, held.crops))

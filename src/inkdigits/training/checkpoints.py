@@ -95,7 +95,7 @@ def restore(variables: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> 
     given = {name: array.shape for name, array in state.items()}
     if mine != given:
         odd = sorted(name for name in mine.keys() | given.keys() if mine.get(name) != given.get(name))
-        raise RecipeError(f"Expected the state of this recipe's network; it differs in {', '.join(odd[:5])}.")
+        raise RecipeError(f"Expected the state of this network and optimizer; it differs in {', '.join(odd[:5])}.")
     for name, variable in variables.items():
         variable.assign(state[name])
 
