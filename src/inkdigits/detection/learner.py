@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from inkdigits.recipes import Optimizer, Schedule
-from inkdigits.training.checkpoints import restore
+from inkdigits.training.checkpoints import named, restore, state_of
 from inkdigits.training.engines import seeded
 from inkdigits.training.optimization import follow, learning_rates, make_optimizer
 
@@ -64,16 +63,13 @@ class Learner:
         return loss
 
     def _variables(self) -> dict[str, Any]:
-        groups = {
-            "model": self.model.variables,  # with the state of dropout
-            "average": self.average.weights,
-            "optimizer": self.optimizer.variables,
-        }
-        return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+        """Everything that changes while learning; a model's variables hold the state of dropout, too."""
+        average, optimizer = self.average.weights, self.optimizer.variables
+        return named({"model": self.model.variables, "average": average, "optimizer": optimizer})
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of everything that changes while learning."""
-        return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
+        return state_of(self._variables())
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from where `state` was taken.

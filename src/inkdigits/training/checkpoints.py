@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,16 @@ class Checkpoint:
             EOFError,
         ) as error:
             raise RecipeError(f"Expected a training's checkpoint at {path}; it is damaged: {error}.") from error
+
+
+def named(groups: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Keras variables of several groups, each under a name that does not depend on the process."""
+    return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+
+
+def state_of(variables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """A copy of variables' values."""
+    return {name: np.array(variable.numpy()) for name, variable in variables.items()}
 
 
 def restore(variables: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> None:

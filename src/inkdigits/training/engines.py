@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inkdigits.augmentation import augment
 from inkdigits.recipes import Distillation, Recipe
-from inkdigits.training.checkpoints import restore
+from inkdigits.training.checkpoints import named, restore, state_of
 from inkdigits.training.optimization import follow, make_optimizer
 
 Report = Callable[[int, float], None]  # (steps done in this epoch, mean loss so far)
@@ -156,18 +156,19 @@ class Engine:
         return self.result(keras.ops.cast(images, "float32") / 255.0, training=False)
 
     def _variables(self) -> dict[str, Any]:
-        """Everything that changes while training, each under a name that does not depend on the process."""
-        groups = {
-            "model": self.model.variables,
-            "optimizer": self.optimizer.variables,
-            "average": [] if self.average is None else self.average.weights,
-            "noise": [self.noise.state],
-        }
-        return {f"{name}/{i:03d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+        """Everything that changes while training."""
+        return named(
+            {
+                "model": self.model.variables,
+                "optimizer": self.optimizer.variables,
+                "average": [] if self.average is None else self.average.weights,
+                "noise": [self.noise.state],
+            }
+        )
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of everything that changes while training."""
-        return {name: np.array(keras.ops.convert_to_numpy(v.value)) for name, v in self._variables().items()}
+        return state_of(self._variables())
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from where `state` was taken.
