@@ -207,11 +207,12 @@ def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
     )
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     corners = [(0, 0, 20, 40), (1, 1, 21, 41), (2, 0, 19, 38), (0, 2, 18, 20), (60, 0, 80, 40), (76, 0, 96, 40),
-               (50, 20, 56, 36), (39, 20, 41, 36)]  # fmt: skip
-    scores = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.75, 0.9, 0.74], np.float32)
-    digits = np.full((8, 10), 0.0, np.float32)
-    # 3, 8 and 3 are of one digit, 0 of the upper half of it; one 1 is a stroke of the 5, the other is too far from both
-    for row, digit in enumerate((3, 8, 3, 0, 5, 6, 1, 1)):
+               (50, 20, 56, 36), (39, 20, 41, 36), (84, 0, 104, 40), (85, 0, 105, 40)]  # fmt: skip
+    scores = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.75, 0.9, 0.74, 0.73, 0.72], np.float32)
+    digits = np.full((10, 10), 0.0, np.float32)
+    # 3, 8 and 3 are of one digit, 0 of the upper half of it; one 1 is a stroke of the 5, the other too far from both;
+    # the nines share less than half of the place of the 6
+    for row, digit in enumerate((3, 8, 3, 0, 5, 6, 1, 1, 9, 9)):
         digits[row, digit] = 1
     boxes, kept, named = session.run(None, {"boxes": np.array(corners, np.float32), "scores": scores, "digits": digits})
     assert boxes.tolist() == [list(corners[i]) for i in (4, 1, 5, 7)]

@@ -42,8 +42,10 @@ LIKELY = 0.75
 """What both together find less likely to be a digit is none."""
 OVERLAP = 0.3
 """Of two boxes that share more than this part of their union, the surer one stays."""
-INSIDE = 0.5
+INSIDE = 0.6
 """Of two boxes that share more than this part of the smaller one, the surer one stays."""
+SAME = 0.5
+"""Boxes that share more than this part of their union say together which digit is there."""
 SERIF = 0.45
 """What is smaller than this part of the height of a digit beside it, and less sure, is one of its strokes ..."""
 BESIDE = 0.4
@@ -241,7 +243,7 @@ def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, 
     order = ops.Gather(chosen, 2, axis=1)
     kept, kept_scores = ops.Gather(boxes, order, axis=0), ops.Gather(scores, order, axis=0)
     shared, smaller, union = _overlap(ops, kept, boxes)
-    same = ops.Mul(ops.real(ops.Greater(shared, ops.Mul(union, OVERLAP))), ops.Unsqueeze(scores, [0]))
+    same = ops.Mul(ops.real(ops.Greater(shared, ops.Mul(union, SAME))), ops.Unsqueeze(scores, [0]))
     votes = ops.MatMul(same, digits)
     votes = ops.Div(votes, ops.total(votes, 1, keep=True))
     shared, smaller, _ = _overlap(ops, kept, kept)
