@@ -207,18 +207,19 @@ def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
     )
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     corners = [(0, 0, 20, 40), (1, 1, 21, 41), (2, 0, 19, 38), (0, 2, 18, 20), (60, 0, 80, 40), (76, 0, 96, 40),
-               (50, 20, 56, 36), (39, 20, 41, 36), (84, 0, 104, 40), (85, 0, 105, 40)]  # fmt: skip
-    scores = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.75, 0.9, 0.74, 0.73, 0.72], np.float32)
-    digits = np.full((10, 10), 0.0, np.float32)
+               (50, 20, 56, 36), (39, 20, 41, 36), (84, 0, 104, 40), (85, 0, 105, 40),
+               (200, 0, 220, 40), (212, 5, 222, 25), (195.5, 15, 205.5, 35)]  # fmt: skip
+    scores = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.75, 0.9, 0.74, 0.73, 0.72, 0.97, 0.65, 0.64], np.float32)
+    digits = np.full((13, 10), 0.0, np.float32)
     # 3, 8 and 3 are of one digit, 0 of the upper half of it; one 1 is a stroke of the 5, the other too far from both;
-    # the nines share less than half of the place of the 6
-    for row, digit in enumerate((3, 8, 3, 0, 5, 6, 1, 1, 9, 9)):
+    # the nines share less than half of the place of the 6; 80 % of the 4 are in the 2, and 55 % of the 7
+    for row, digit in enumerate((3, 8, 3, 0, 5, 6, 1, 1, 9, 9, 2, 4, 7)):
         digits[row, digit] = 1
     boxes, kept, named = session.run(None, {"boxes": np.array(corners, np.float32), "scores": scores, "digits": digits})
-    assert boxes.tolist() == [list(corners[i]) for i in (4, 1, 5, 7)]
-    assert kept.tolist() == pytest.approx([0.95, 0.9, 0.75, 0.74])
-    assert named.argmax(axis=1).tolist() == [5, 3, 6, 1], "two votes of 0.7 and 0.6 outweigh one of 0.9"
-    assert named.sum(axis=1).tolist() == pytest.approx([1, 1, 1, 1])
+    assert boxes.tolist() == [list(corners[i]) for i in (10, 4, 1, 5, 7, 12)]
+    assert kept.tolist() == pytest.approx([0.97, 0.95, 0.9, 0.75, 0.74, 0.64])
+    assert named.argmax(axis=1).tolist() == [2, 5, 3, 6, 1, 7], "two votes of 0.7 and 0.6 outweigh one of 0.9"
+    assert named.sum(axis=1).tolist() == pytest.approx([1] * 6)
 
 
 def test_the_bundled_file_was_built_by_the_code_there_is(model: Any) -> None:

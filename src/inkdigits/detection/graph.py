@@ -242,7 +242,7 @@ def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, 
     )
     order = ops.Gather(chosen, 2, axis=1)
     kept, kept_scores = ops.Gather(boxes, order, axis=0), ops.Gather(scores, order, axis=0)
-    shared, smaller, union = _overlap(ops, kept, boxes)
+    shared, _, union = _overlap(ops, kept, boxes)
     same = ops.Mul(ops.real(ops.Greater(shared, ops.Mul(union, SAME))), ops.Unsqueeze(scores, [0]))
     votes = ops.MatMul(same, digits)
     votes = ops.Div(votes, ops.total(votes, 1, keep=True))
