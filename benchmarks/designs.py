@@ -2,6 +2,7 @@
 
 `cut`: ink is cut apart where it is not connected, and `classify` says what each piece is, as most tutorials do.
 `boxes`: the network for pages says where digits are, and `classify` alone says which.
+`sequences`: a network reads a field from left to right; benchmarks/sequences.py trains it first.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import inkdigits
-from engines import BROKEN, Answer, prepared
+from engines import BROKEN, Answer, dark_on_light, prepared
 from inkdigits.detection.finder import Finder
 from inkdigits.ordering import lines
 from inkdigits.recognizer import PAGES
 from labelled import Kind, Pixels, pixels_of
+from sequences import Reader
 
 _LIGHT = 0.4  # paper is judged in a window of this part of the picture's shorter side
 _DARKER = 0.5  # ink is darker than the paper by this part of what the darkest is
@@ -27,22 +29,18 @@ _AROUND = 0.2  # margin that `classify` sees around a box, as a part of its long
 
 
 class _Design:
-    """Boxes from somewhere; `classify` says which digit is in each, or that it is none."""
+    """Reads one picture after the other and takes the time."""
 
     name: str
-
-    def __init__(self, model: str = "default") -> None:
-        self._recognizer = inkdigits.load(model)
-        card = self._recognizer.card
-        self.version = f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}"
-        self._spent = 0.0
+    version: str
+    _spent = 0.0
 
     def answers(self, pictures: Sequence[Pixels | Path], kind: Kind) -> Iterator[Answer]:
         """See `Engine.answers`."""
         for picture in pictures:
             before = time.process_time()
             try:
-                answer = self._read(prepared(pixels_of(picture)))  # dark on light, as `cut` needs it
+                answer = self._read(pixels_of(picture))
             except Exception:  # noqa: BLE001 - counts as wrong
                 answer = BROKEN
             self._spent += time.process_time() - before
@@ -53,6 +51,34 @@ class _Design:
         return self._spent
 
     def _read(self, pixels: Pixels) -> Answer:
+        raise NotImplementedError
+
+
+class Sequences(_Design):
+    """A field as a sequence; of a page, and of what is no digit, it knows nothing."""
+
+    name = "sequences"
+
+    def __init__(self, model: str = "default") -> None:
+        """Load it; it asks no model for single digits."""
+        self._reader = Reader()
+        self.version = f"{self._reader.card['steps']} steps, of {self._reader.card['created'][:16]}"
+
+    def _read(self, pixels: Pixels) -> Answer:
+        text = self._reader.read(dark_on_light(pixels))
+        return Answer(text, refused=not text)
+
+
+class _Pieces(_Design):
+    """Boxes from somewhere; `classify` says which digit is in each, or that it is none."""
+
+    def __init__(self, model: str = "default") -> None:
+        self._recognizer = inkdigits.load(model)
+        card = self._recognizer.card
+        self.version = f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}"
+
+    def _read(self, pixels: Pixels) -> Answer:
+        pixels = prepared(pixels)
         boxes = self._boxes(pixels)
         predictions = self._recognizer.classify([_part(pixels, box) for box in boxes])
         kept = [index for index, each in enumerate(predictions) if not each.rejected]
@@ -64,7 +90,7 @@ class _Design:
         raise NotImplementedError
 
 
-class Cut(_Design):
+class Cut(_Pieces):
     """Connected ink."""
 
     name = "cut"
@@ -85,7 +111,7 @@ class Cut(_Design):
         return _stacked(found[np.argsort(found[:, 0])])
 
 
-class Boxes(_Design):
+class Boxes(_Pieces):
     """Found by the network for pages."""
 
     name = "boxes"
@@ -123,4 +149,4 @@ def _part(pixels: Pixels, box: NDArray[np.float64]) -> Pixels:
     return np.ascontiguousarray(pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
 
 
-DESIGNS = {"cut": Cut, "boxes": Boxes}
+DESIGNS = {"cut": Cut, "boxes": Boxes, "sequences": Sequences}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 import inkdigits
 from inkdigits.detection.finder import Finder
@@ -238,19 +239,26 @@ def prepared(pixels: Pixels) -> Pixels:
     """A picture as engines for printed text like it: gray or RGB, dark on light, high enough, with a margin."""
     import cv2
 
-    image = pixels
-    if image.ndim == 3 and image.shape[2] == 4:
-        image = np.asarray(image[..., :3] * (image[..., 3:] / 255) + 255 - image[..., 3:], np.uint8)
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    paper = np.median(border, axis=0)
-    if paper.mean() < 128:
-        image, paper = 255 - image, 255 - paper
+    image = dark_on_light(pixels)
     if image.shape[0] < _HEIGHT:
         factor = _HEIGHT / image.shape[0]
         image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
-    color = np.atleast_1d(paper).tolist()
+    color = np.atleast_1d(_paper(image)).tolist()
     framed = cv2.copyMakeBorder(image, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT, value=color)
     return np.asarray(framed, np.uint8)
+
+
+def dark_on_light(pixels: Pixels) -> Pixels:
+    """A picture without transparency, turned around where its border is dark."""
+    image = pixels
+    if image.ndim == 3 and image.shape[2] == 4:
+        image = np.asarray(image[..., :3] * (image[..., 3:] / 255) + 255 - image[..., 3:], np.uint8)
+    return 255 - image if np.mean(_paper(image)) < 128 else image
+
+
+def _paper(image: Pixels) -> NDArray[np.float64]:
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return np.asarray(np.median(border, axis=0))
 
 
 def _png(picture: Pixels | Path) -> bytes:

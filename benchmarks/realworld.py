@@ -4,8 +4,8 @@
 
 DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` describes them. Printed is a table; the rows
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
-wrong. Pictures whose label is in doubt are left out. The engines `cut` and `boxes` are other designs made
-of inkdigits' parts; see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine.
+wrong. Pictures whose label is in doubt are left out. The engines `cut`, `boxes` and `sequences` are other designs;
+see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine.
 """
 
 from __future__ import annotations

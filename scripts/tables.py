@@ -150,28 +150,36 @@ def realworld() -> str:
 
 def designs() -> str:
     """The design of inkdigits and others, of benchmarks/results/realworld.csv, side by side."""
-    return _side_by_side(("inkdigits", "boxes", "cut"), _OF_TEXTS)
+    return _side_by_side(("inkdigits", "sequences", "boxes", "cut"), _OF_TEXTS, optional=("sequences",))
 
 
-def _side_by_side(engines: tuple[str, ...], wanted: tuple[str, ...]) -> str:
-    """Engines' last figures on the same pictures, for sets that all of them answered."""
+def _side_by_side(engines: tuple[str, ...], wanted: tuple[str, ...], optional: tuple[str, ...] = ()) -> str:
+    """Engines' last figures on the same pictures, for sets that all but the optional ones answered."""
     rows = [row for row in _rows("realworld") if row["metric"] in wanted and row["engine"] in engines]
     lines = [f"| pictures | figure | {' | '.join(engines)} | n |", "|---" * (len(engines) + 3) + "|"]
+    shown: list[dict[str, str]] = []
     for name, metric in dict.fromkeys((row["set"], row["metric"]) for row in rows):
         samples: dict[str, dict[str, dict[str, str]]] = {}
         for row in rows:
             if (row["set"], row["metric"]) == (name, metric):
                 samples.setdefault(row["n"], {})[row["engine"]] = row
-        complete = [n for n, figures in samples.items() if len(figures) == len(engines)]
+        complete = [n for n, figures in samples.items() if figures.keys() >= set(engines) - set(optional)]
         if not complete:
             continue
         n = max(complete, key=int)
-        shown = (f"{100 * float(samples[n][each]['value']):.1f} %" for each in engines)
-        lines.append(f"| `{name}` | {metric} | {' | '.join(shown)} | {int(n):,} |")
-    last = {row["engine"]: row["version"] for row in rows}
-    versions = "; ".join(f"{each} {last.get(each, '(not measured yet)')}" for each in engines)
-    hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
-    return "\n".join([*lines, "", f"Measured on: {hardware}; {versions}."])
+        figures = samples[n]
+        cells = (f"{100 * float(figures[each]['value']):.1f} %" if each in figures else "" for each in engines)
+        lines.append(f"| `{name}` | {metric} | {' | '.join(cells)} | {int(n):,} |")
+        shown += figures.values()
+    told = "; ".join(
+        f"{each} {' and '.join(dict.fromkeys(_made(row) for row in shown if row['engine'] == each))}"
+        for each in engines
+    )
+    return "\n".join([*lines, "", f"Versions and machines: {told}."])
+
+
+def _made(row: dict[str, str]) -> str:
+    return f"{row['version']} (on {row['hardware']})"
 
 
 def pictures() -> str:

@@ -48,6 +48,7 @@ SHAPES = {
     "line": lambda rng: strokes.line(rng, 40),
     "dot": lambda rng: strokes.dot(rng, 4.0),
     "letter": lambda rng: strokes.letter(rng, 40),
+    "word": lambda rng: strokes.word(rng, 20),
     "print": lambda rng: strokes.printed(rng, "Total 12:30", 14),
 }
 
@@ -84,16 +85,18 @@ def test_slanted_ink_is_all_there_and_leans(slant: float) -> None:
     assert np.argmax(ink[0]) - np.argmax(ink[-1]) == pytest.approx(39 * slant, abs=1.5)
 
 
-def test_rare_ways_are_drawn_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ways", ["ambiguous", "seldom", "rare"])
+def test_ways_few_people_use_are_drawn_only_when_asked_for(ways: str, monkeypatch: pytest.MonkeyPatch) -> None:
     flat: list[strokes.Points] = [[(0.0, 0.5), (1.0, 0.5)]]
-    monkeypatch.setitem(strokes._RARE, 4, [flat])
+    monkeypatch.setitem(getattr(strokes, f"_{ways.upper()}"), 4, [flat])
     rng = np.random.default_rng(5)
 
-    def flat_ones(**ways: bool) -> int:
-        inks = [strokes.drawn_digit(rng, 4, 40, **ways) for _ in range(200)]
+    def flat_ones(**asked: bool) -> int:
+        inks = [strokes.drawn_digit(rng, 4, 40, **asked) for _ in range(200)]
         return sum(ink.shape[0] < ink.shape[1] / 2 for ink in inks)
 
-    assert flat_ones() == flat_ones(seldom=True) == 0 < flat_ones(rare=True)
+    others = {other: True for other in ("ambiguous", "seldom", "rare") if other != ways}
+    assert flat_ones() == flat_ones(**others) == 0 < flat_ones(**{ways: True})
 
 
 @pytest.mark.parametrize(("y", "x", "rows", "columns"), [(2, 3, (2, 6), (3, 8)), (-1, 17, (0, 3), (17, 20))])

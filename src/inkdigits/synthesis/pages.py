@@ -6,7 +6,6 @@ picture from the world.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -61,10 +60,9 @@ class _Sheet:
             self.boxes.append((*corner, across.stop - across.start, down.stop - down.start))
             self.digits.append(digit)
 
-    def page(self, pixels: NDArray[np.uint8], left: int = 0, top: int = 0) -> Page:
-        """The page of a picture on which the sheet begins at (left, top)."""
-        boxes = np.array(self.boxes, np.float32).reshape(-1, 4) + np.array([left, top, 0, 0], np.float32)
-        return Page(pixels, boxes, np.array(self.digits, np.uint8))
+    def page(self, pixels: NDArray[np.uint8]) -> Page:
+        """The page of a picture of the sheet."""
+        return Page(pixels, np.array(self.boxes, np.float32).reshape(-1, 4), np.array(self.digits, np.uint8))
 
 
 def page(
@@ -86,12 +84,8 @@ def page(
         width: of the page, in pixels.
         hard: digits are written in more ways, and more words stand among them.
     """
-
-    def writer() -> Writer:
-        return Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True, seldom=hard)
-
     if rng.random() < FIELDS:
-        return _field(rng, writer, height, width)
+        return _placed(rng, field(rng, images, labels, height, width, hard=hard), height, width)
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     if rng.random() < 0.06:  # too large for this scale: nothing here is to be found
         unit = float(rng.uniform(80, 200))
@@ -99,32 +93,53 @@ def page(
     picture = paper.paper(rng, height, width, min(unit, 48))
     if rng.random() < 0.3:
         picture = _cluttered(rng, picture, unit)
-    _write(rng, sheet, writer(), unit, texts=0.5 if hard else 0.25)
+    _write(rng, sheet, _writer(rng, images, labels, hard), unit, texts=0.5 if hard else 0.25)
     picture = paper.inked(rng, picture, sheet.ink)
     return sheet.page(paper.photographed(rng, picture, unit))
 
 
-def _field(rng: Generator, hand: Callable[[], Writer], height: int, width: int) -> Page:
-    """A field cut out of a form, and paper of one gray level around it up to the size of a page."""
+def field(
+    rng: Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    height: int = 160,
+    width: int = 320,
+    *,
+    hard: bool = False,
+) -> Page:
+    """A field cut out of a form: one number that nearly fills a picture of at most `height` x `width` pixels.
+
+    Arguments are those of `page`.
+    """
     unit = float(np.exp(rng.uniform(np.log(16), np.log(44))))
     tall, wide = min(height, int(unit * rng.uniform(1.05, 1.9))), min(width, int(unit * rng.uniform(1.5, 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    writer = hand()
+    writer = _writer(rng, images, labels, hard)
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     _number(rng, sheet, writer, unit * rng.uniform(-0.05, 0.6), y, slope, unit, gap, text=False)
     if rng.random() < 0.3:  # the line above or below shows
         side = y - unit * rng.uniform(1.0, 1.4) if rng.random() < 0.5 else y + unit * rng.uniform(1.0, 1.4)
         _number(rng, sheet, writer, rng.uniform(0, wide), side, slope, unit, gap, text=rng.random() < 0.5)
-    pixels = paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit)
+    return sheet.page(paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit))
+
+
+def _writer(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], hard: bool) -> Writer:
+    return Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True, seldom=hard)
+
+
+def _placed(rng: Generator, part: Page, height: int, width: int) -> Page:
+    """A page that is paper of one gray level but for a part of it."""
+    pixels = part.pixels
+    tall, wide = pixels.shape[:2]
     top, left = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
     around = np.empty((height, width, 3), np.uint8)
     around[:] = [
         pixels[..., channel][pixels[..., channel] >= pixels[..., channel].mean()].mean() for channel in range(3)
     ]
     around[top : top + tall, left : left + wide] = pixels
-    return sheet.page(around, left, top)
+    return Page(around, part.boxes + np.array([left, top, 0, 0], np.float32), part.digits)
 
 
 def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: float) -> None:
