@@ -1,6 +1,6 @@
 """A network that reads a field as a sequence, to compare the design of inkdigits with.
 
-    python benchmarks/sequences.py --steps 5000
+    python benchmarks/sequences.py --steps 2500
     python benchmarks/realworld.py DIR --engines sequences --only orand_dev notebook_number_crops_dev
 
 Convolutions, a bidirectional LSTM and connectionist temporal classification (CTC; Graves et al., 2006; Shi et al.,
@@ -170,7 +170,7 @@ def text_of(path: Sequence[int]) -> str:
 def main() -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=5000, help=f"batches of {BATCH} fields")
+    parser.add_argument("--steps", type=int, default=2500, help=f"batches of {BATCH} fields")
     train(parser.parse_args().steps)
 
 
