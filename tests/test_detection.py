@@ -212,7 +212,7 @@ def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
     scores = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.75, 0.9, 0.74, 0.73, 0.72, 0.97, 0.65, 0.64], np.float32)
     digits = np.full((13, 10), 0.0, np.float32)
     # 3, 8 and 3 are of one digit, 0 of the upper half of it; one 1 is a stroke of the 5, the other too far from both;
-    # the nines share less than half of the place of the 6; 80 % of the 4 are in the 2, and 55 % of the 7
+    # the nines share less than half of their union with the 6; 80 % of the 4 are in the 2, and 55 % of the 7
     for row, digit in enumerate((3, 8, 3, 0, 5, 6, 1, 1, 9, 9, 2, 4, 7)):
         digits[row, digit] = 1
     boxes, kept, named = session.run(None, {"boxes": np.array(corners, np.float32), "scores": scores, "digits": digits})
