@@ -119,6 +119,7 @@ class Boxes(_Pieces):
     def __init__(self, model: str = "default") -> None:
         super().__init__(model)
         self._finder = Finder(PAGES)
+        self.version += f", pages of {self._finder.card['created'][:16]}"
 
     def _boxes(self, pixels: Pixels) -> NDArray[np.float64]:
         return self._finder.find(pixels).boxes.astype(np.float64)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +41,8 @@ UNITS = 128
 BLANK, MOST = 10, 16
 """CTC's sign for "no digit", and the most digits of a field."""
 BATCH = 32
-AHEAD = 64
-"""Batches made ahead, at most."""
+AHEAD = 32
+"""Batches asked for at once; up to twice as many are made ahead."""
 OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0)
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
 _data: Dataset | None = None  # of a worker process
@@ -77,8 +78,13 @@ def batches(first: int, steps: int) -> Iterator[tuple[NDArray[Any], ...]]:
     Pixels, digits (n, `MOST`) from left to right, and how many they are.
     """
     with multiprocessing.get_context("spawn").Pool(1, _begin) as pool:
+        asked: deque[Iterator[tuple[NDArray[Any], ...]]] = deque()
         for start in range(first, steps, AHEAD):
-            yield from pool.imap(_batch, range(start, min(start + AHEAD, steps)))
+            asked.append(pool.imap(_batch, range(start, min(start + AHEAD, steps))))
+            if len(asked) > 1:  # the next are made while these are learned from
+                yield from asked.popleft()
+        for made in asked:
+            yield from made
 
 
 def _begin() -> None:
