@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from inkdigits.datasets import load_dataset
 from inkdigits.preprocess import normalize
 from inkdigits.synthesis import glyphs, paper, sets, strokes
 from inkdigits.synthesis import pages as sheets
-from inkdigits.synthesis.crops import OTHER, Crop, Crops, worn
+from inkdigits.synthesis.crops import OTHER, Crop, Crops, _across, worn
 from inkdigits.synthesis.pages import Page, page
 
 DIGITS = 3000
@@ -48,6 +49,7 @@ SHAPES = {
     "line": lambda rng: strokes.line(rng, 40),
     "dot": lambda rng: strokes.dot(rng, 4.0),
     "letter": lambda rng: strokes.letter(rng, 40),
+    "face": lambda rng: strokes.face(rng, 40),
     "word": lambda rng: strokes.word(rng, 20),
     "print": lambda rng: strokes.printed(rng, "Total 12:30", 14),
 }
@@ -308,6 +310,30 @@ def test_worn_images_keep_their_shape_and_kind(images: NDArray[np.uint8]) -> Non
         assert pixels.shape == (28, 28) and pixels.dtype == np.uint8
         changed += not np.array_equal(pixels, images[seed])
     assert changed == 80
+
+
+def test_some_of_what_runs_across_a_digit_is_no_longer_than_one_is_wide() -> None:
+    drawn = [_across(np.random.default_rng(seed), zigzag=seed % 2 == 0) for seed in range(200)]
+    lengths = np.array([np.ptp(np.argwhere(ink > 0.3), axis=0).max() for ink in drawn])
+    assert 0.3 < (lengths < 26).mean() < 0.7
+    assert (lengths >= 12).mean() > 0.95
+
+
+def test_what_is_no_digit_is_of_every_kind(crops: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also numbers of machine print, faces and noise; what is drawn stays what it was."""
+    asked: dict[str, list[object]] = {}
+    for kind in ("letter", "scribble", "line", "dot", "face", "printed"):
+        draw = getattr(strokes, kind)
+
+        def noted(rng: Generator, *given: object, kind: str = kind, draw: Any = draw) -> strokes.Ink:
+            asked.setdefault(kind, []).append(given[0])
+            return draw(rng, *given)
+
+        monkeypatch.setattr(strokes, kind, noted)
+    for seed in range(300):
+        assert crops.other(np.random.default_rng(seed)).label == OTHER
+    assert set(asked) == {"letter", "scribble", "line", "dot", "face", "printed"}
+    assert all(10 <= int(str(text)) <= 999 for text in asked["printed"])
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -5,5 +5,5 @@ these `pages` makes pages of numbers with the place of every digit, and `crops` 
 networks see them; `sets` makes many crops at once. The same random generator always makes the same picture.
 """
 
-VERSION = 3
+VERSION = 4
 """Raised when the same random generator makes other pictures than before."""

@@ -60,10 +60,10 @@ class Crops:
                 return crop
 
     def other(self, rng: Generator) -> Crop:
-        """Anything but one digit: letters, scribbles, signs, several digits, a digit lying on its side, dirt."""
+        """Anything but one digit: letters, scribbles, signs, faces, several digits, a digit lying on its side, dirt."""
         while True:
-            kinds = ["letter", "scribble", "line", "several", "lying", "pieces", "texture"]
-            kind = rng.choice(kinds, p=[0.46, 0.16, 0.12, 0.12, 0.06, 0.04, 0.04])
+            kinds = ["letter", "scribble", "line", "several", "lying", "pieces", "texture", "noise", "face"]
+            kind = rng.choice(kinds, p=[0.44, 0.15, 0.12, 0.12, 0.06, 0.03, 0.03, 0.02, 0.03])
             height = _height(rng)
             if kind == "letter":
                 ink = strokes.letter(rng, height)
@@ -82,6 +82,10 @@ class Crops:
                 ink = np.zeros((height, int(height * rng.uniform(0.5, 2))), np.float32)
                 for _ in range(rng.integers(2, 9)):
                     strokes.put(ink, strokes.dot(rng, height * rng.uniform(0.03, 0.15)), *(rng.random(2) * ink.shape))
+            elif kind == "face":
+                ink = strokes.face(rng, height)
+            elif kind == "noise":
+                ink = rng.random((height, int(height * rng.uniform(0.5, 2))), np.float32)
             else:
                 ink = np.zeros((height, height), np.float32)
             if kind in ("letter", "scribble") and rng.random() < 0.3:
@@ -151,7 +155,9 @@ class Crops:
         return _seen(255 - pixels if rng.random() < 0.5 else pixels, digit)
 
     def _several(self, rng: Generator, height: int) -> Ink:
-        """Two or three whole digits side by side, or one above the other."""
+        """Two or three whole digits side by side, or one above the other; now and then of machine print."""
+        if rng.random() < 0.12:
+            return strokes.printed(rng, str(rng.integers(10, 1000)), height)
         writer = self._writer(rng)
         inks = [writer.digit(rng, height)[0] for _ in range(rng.choice([2, 3], p=[0.75, 0.25]))]
         gap = int(rng.uniform(-0.05, 0.4) * height)
@@ -220,11 +226,15 @@ def worn(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _across(rng: Generator, *, zigzag: bool) -> NDArray[np.float32]:
-    """A dotted line or a zigzag across 28 x 28."""
-    angle = rng.uniform(-0.5, 0.5) + (np.pi / 2 if rng.random() < 0.3 else 0)
+    """A dotted line or a zigzag across 28 x 28; some are no longer than a digit is wide."""
+    short, upright = rng.random() < 0.5, rng.random() < 0.3
+    angle = rng.uniform(-0.5, 0.5) * (0.3 if short else 1.0) + (np.pi / 2 if upright else 0)
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    middle = rng.uniform(5, SIZE - 5, 2)
-    places = np.arange(-24, 24, rng.uniform(1.5, 3.5))
+    middle, reach = rng.uniform(5, SIZE - 5, 2), 24.0
+    if short:
+        middle, reach = rng.uniform(2, SIZE - 2, 2), rng.uniform(7, 12)
+        middle[int(upright)] = rng.uniform(12, 16)
+    places = np.arange(-reach, reach, rng.uniform(1.5, 3.5))
     swing = rng.uniform(0.8, 2.8) if zigzag else 0.0
     points = middle + places[:, None] * along + np.where(np.arange(len(places)) % 2, swing, -swing)[:, None] * across
     canvas = np.zeros((SIZE, SIZE), np.uint8)
