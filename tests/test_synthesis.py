@@ -16,7 +16,7 @@ from inkdigits.preprocess import normalize
 from inkdigits.synthesis import glyphs, paper, sets, strokes
 from inkdigits.synthesis import pages as sheets
 from inkdigits.synthesis.crops import OTHER, Crop, Crops, _across, worn
-from inkdigits.synthesis.pages import Page, page
+from inkdigits.synthesis.pages import Page, field, page
 
 DIGITS = 3000
 """Images of MNIST to make pictures from."""
@@ -51,6 +51,7 @@ SHAPES = {
     "letter": lambda rng: strokes.letter(rng, 40),
     "face": lambda rng: strokes.face(rng, 40),
     "word": lambda rng: strokes.word(rng, 20),
+    "bar": lambda rng: strokes.bar(rng, 40, 0.1),
     "print": lambda rng: strokes.printed(rng, "Total 12:30", 14),
 }
 
@@ -141,6 +142,27 @@ def test_a_writer_without_a_wish_writes_all_digits(images: NDArray[np.uint8], la
     assert {writer.digit(rng, 20)[1] for _ in range(150)} == set(range(10))
 
 
+def test_some_hands_write_every_one_as_a_plain_stroke(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    plain, upright = [], 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        writer = glyphs.Writer(rng, images, labels, bars=0.4)
+        plain.append(writer.plain)
+        inks = [writer.digit(rng, 60, 1)[0] for _ in range(4)]
+        strays = 0.0
+        for ink in inks:
+            rows = np.flatnonzero(ink.max(1) > 0.5)
+            middles = [np.flatnonzero(ink[row] > 0.5).mean() for row in rows]
+            line = np.polyfit(rows, middles, 1)
+            strays = max(strays, float(np.abs(np.polyval(line, rows) - middles).max()))
+            upright += writer.plain and abs(line[0]) < 0.1
+        if writer.plain:
+            assert strays < 5, "no flag and no foot"
+            assert {writer.digit(rng, 40)[1] for _ in range(60)} == set(range(10)), "the others are as ever"
+    assert 12 <= sum(plain) <= 36 and upright / (4 * sum(plain)) > 0.5
+    assert not glyphs.Writer(np.random.default_rng(0), images, labels).plain
+
+
 def test_ink_is_darker_than_its_paper() -> None:
     ink = np.zeros((40, 60), np.float32)
     ink[10:30, 20:40] = 1
@@ -216,6 +238,37 @@ def test_boxes_are_around_ink(
     assert whole > 200
 
 
+def test_in_the_boxes_of_a_form_stands_a_digit_each(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    empty = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        sheet = sheets._Sheet(120, 700)
+        writer = glyphs.Writer(rng, images, labels)
+        end = sheets._boxed(rng, sheet, writer, x=20.0, y=40.0, slope=0.0, unit=40.0)
+        strokes_down = (sheet.ink > 0.2)[:, 15 : round(end) + 5].sum(0) > 1.1 * 40
+        sides = 15 + np.flatnonzero(np.diff(np.r_[False, strokes_down].astype(int)) == 1)
+        assert len(sides) >= 3 and sides[0] == pytest.approx(20, abs=4) and sides[-1] == pytest.approx(end, abs=4)
+        middles = np.array([x + wide / 2 for x, _, wide, _ in sheet.boxes])
+        boxes = np.searchsorted(sides, middles)
+        assert len(set(boxes)) == len(boxes), "never two in a box"
+        empty += len(sides) - 1 > len(boxes)
+    assert 5 < empty < 40, "some are left empty"
+
+
+def test_only_hard_pages_have_boxes_and_plain_ones(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxed = []
+    monkeypatch.setattr(sheets, "_boxed", lambda *given: boxed.append(given[2].plain) or 1e9)
+    for seed in range(60):
+        page(np.random.default_rng(seed), images, labels)
+        assert not sheets._writer(np.random.default_rng(seed), images, labels, hard=False).plain
+    assert not boxed
+    for seed in range(300):
+        page(np.random.default_rng(seed), images, labels, hard=True)
+    assert len(boxed) > 10 and any(boxed) and not all(boxed)
+
+
 def test_boxes_of_a_field_are_in_the_field(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +285,25 @@ def test_boxes_of_a_field_are_in_the_field(
             seen += 1
             assert field[y : y + height, x : x + width].mean() > 0.5
     assert seen > 30
+
+
+def test_in_some_fields_digits_stand_far_apart(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "BOXED", 0.0)
+
+    def gaps(apart: float) -> NDArray[np.float32]:
+        """Between neighbors, as parts of their height."""
+        between = []
+        for seed in range(60):
+            made = field(np.random.default_rng(seed), images, labels, width=512, hard=True, apart=apart)
+            boxes = made.boxes[np.argsort(made.boxes[:, 0])]
+            between += list((boxes[1:, 0] - boxes[:-1, 0] - boxes[:-1, 2]) / boxes[1:, 3])
+        return np.array(between)
+
+    near, far = gaps(0.0), gaps(1.0)
+    assert len(near) > 50 and len(far) > 50
+    assert np.median(near) < 0.3 < 0.6 < np.median(far)
 
 
 def test_a_page_labels_its_digits_right(
@@ -312,17 +384,29 @@ def test_worn_images_keep_their_shape_and_kind(images: NDArray[np.uint8]) -> Non
     assert changed == 80
 
 
-def test_some_of_what_runs_across_a_digit_is_no_longer_than_one_is_wide() -> None:
-    drawn = [_across(np.random.default_rng(seed), zigzag=seed % 2 == 0) for seed in range(200)]
-    lengths = np.array([np.ptp(np.argwhere(ink > 0.3), axis=0).max() for ink in drawn])
-    assert 0.3 < (lengths < 26).mean() < 0.7
-    assert (lengths >= 12).mean() > 0.95
+def test_half_of_what_runs_across_a_digit_is_short_and_crosses_the_middle() -> None:
+    short = upright = 0
+    lengths = []
+    for seed in range(300):
+        spots = np.argwhere(_across(np.random.default_rng(seed), zigzag=seed % 2 == 0) > 0.3)
+        low, high = spots.min(0), spots.max(0)
+        along = int((high - low).argmax())
+        if (high - low)[along] >= 26:
+            continue
+        short += 1
+        upright += along == 0
+        lengths.append((high - low)[along])
+        assert 10 <= (low + high)[along] / 2 <= 17.5, "it crosses the middle"
+        assert (high - low)[1 - along] <= 13, "nearly upright or level"
+    assert 100 < short < 200 and 0.15 < upright / short < 0.45
+    assert min(lengths) >= 10 and np.mean(np.array(lengths) < 18) > 0.2
 
 
 def test_what_is_no_digit_is_of_every_kind(crops: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also numbers of machine print, faces and noise; what is drawn stays what it was."""
-    asked: dict[str, list[object]] = {}
-    for kind in ("letter", "scribble", "line", "dot", "face", "printed"):
+    """Also faces, noise, numbers of machine print and digits that lie on their side."""
+    asked: dict[str, list[Any]] = {}
+    kinds = {"letter", "scribble", "line", "dot", "face", "printed"}
+    for kind in kinds:
         draw = getattr(strokes, kind)
 
         def noted(rng: Generator, *given: object, kind: str = kind, draw: Any = draw) -> strokes.Ink:
@@ -330,10 +414,32 @@ def test_what_is_no_digit_is_of_every_kind(crops: Crops, monkeypatch: pytest.Mon
             return draw(rng, *given)
 
         monkeypatch.setattr(strokes, kind, noted)
+    written: list[int | None] = []
+    write = glyphs.Writer.digit
+
+    def told(writer: glyphs.Writer, rng: Generator, height: int, digit: int | None = None) -> tuple[strokes.Ink, int]:
+        written.append(digit)
+        return write(writer, rng, height, digit)
+
+    monkeypatch.setattr(glyphs.Writer, "digit", told)
+    noisy = 0
     for seed in range(300):
+        before = sum(map(len, asked.values())) + len(written)
         assert crops.other(np.random.default_rng(seed)).label == OTHER
-    assert set(asked) == {"letter", "scribble", "line", "dot", "face", "printed"}
-    assert all(10 <= int(str(text)) <= 999 for text in asked["printed"])
+        noisy += sum(map(len, asked.values())) + len(written) == before
+    assert set(asked) == kinds
+    assert noisy > 5, "noise and stains are not drawn"
+    assert None in written, "several digits"
+    assert {2, 3, 4, 5, 7} == set(written) - {None}, "lying on their side they are no other digit"
+
+
+def test_numbers_of_machine_print_have_two_or_three_digits(crops: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = []
+    monkeypatch.setattr(strokes, "printed", lambda rng, text, height: texts.append(text) or np.ones((9, 9), np.float32))
+    for seed in range(1500):
+        crops._several(np.random.default_rng(seed), 20)
+    assert 120 < len(texts) < 250
+    assert {len(text) for text in texts} == {2, 3} and all(text.isdecimal() for text in texts)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

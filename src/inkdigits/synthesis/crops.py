@@ -226,7 +226,7 @@ def worn(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _across(rng: Generator, *, zigzag: bool) -> NDArray[np.float32]:
-    """A dotted line or a zigzag across 28 x 28; some are no longer than a digit is wide."""
+    """A dotted line or a zigzag across 28 x 28; half of them are short and cross only the middle."""
     short, upright = rng.random() < 0.5, rng.random() < 0.3
     angle = rng.uniform(-0.5, 0.5) * (0.3 if short else 1.0) + (np.pi / 2 if upright else 0)
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from inkdigits.synthesis.strokes import Ink, bent, drawn_digit, tight
+from inkdigits.synthesis.strokes import Ink, bar, bent, drawn_digit, tight
 
 _PENS = {"thin": (0.03, 0.06), "plain": (0.06, 0.13), "crisp": (0.06, 0.13), "broad": (0.12, 0.2)}
 """How wide strokes are that are drawn anew, as a part of a digit's height."""
@@ -28,6 +28,8 @@ class Writer:
         seldom: more digits are drawn, also in ways that few people use.
         rare: some hands lean far to the right, and what is drawn may be in ways that hardly anyone uses. For crops,
             where nothing else tells what a shape is.
+        bars: so many hands write every one as a plain stroke, 0.0 to 1.0. For pages, where the digits beside it tell
+            it from a line.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Writer:
         ambiguous: bool = False,
         seldom: bool = False,
         rare: bool = False,
+        bars: float = 0.0,
     ) -> None:
         self.images, self.labels = images, labels
         self.ambiguous, self.seldom, self.rare = ambiguous, seldom, rare
@@ -55,11 +58,14 @@ class Writer:
         self.thickness = rng.uniform(0, 1)
         low, high = _PENS[self.weight]
         self.pen = low + (high - low) * self.thickness
+        self.plain = bars > 0 and rng.random() < bars
 
     def digit(self, rng: Generator, height: int, digit: int | None = None) -> tuple[Ink, int]:
         """A digit about `height` pixels high, and which one it is."""
         if digit is None:
             digit = int(rng.integers(10))
+        if digit == 1 and self.plain:
+            return bar(rng, height, self.pen), digit
         if rng.random() < self.drawn:
             ways = {"ambiguous": self.ambiguous, "seldom": self.seldom, "rare": self.rare}
             return drawn_digit(rng, digit, height, pen=self.pen, **ways), digit

@@ -21,6 +21,10 @@ HEIGHTS = (11.0, 48.0)
 """The digits of a page are this high in pixels, drawn evenly on a logarithmic scale."""
 FIELDS = 0.35
 """So many of the pages are fields of a form: one number that nearly fills a small picture, and nothing around it."""
+BARS = 0.35
+"""So many hands write ones as plain strokes on hard pages."""
+BOXED = 0.08
+"""On so many of the hard pages numbers stand in the boxes of a form."""
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
 
@@ -82,7 +86,7 @@ def page(
         labels: (N,) which digits they are.
         height: of the page, in pixels.
         width: of the page, in pixels.
-        hard: digits are written in more ways, and more words stand among them.
+        hard: digits are written in more ways, and more words and boxes stand among them.
     """
     if rng.random() < FIELDS:
         return _placed(rng, field(rng, images, labels, height, width, hard=hard), height, width)
@@ -93,7 +97,8 @@ def page(
     picture = paper.paper(rng, height, width, min(unit, 48))
     if rng.random() < 0.3:
         picture = _cluttered(rng, picture, unit)
-    _write(rng, sheet, _writer(rng, images, labels, hard), unit, texts=0.5 if hard else 0.25)
+    boxed = hard and rng.random() < BOXED
+    _write(rng, sheet, _writer(rng, images, labels, hard), unit, texts=0.5 if hard else 0.25, boxed=boxed)
     picture = paper.inked(rng, picture, sheet.ink)
     return sheet.page(paper.photographed(rng, picture, unit))
 
@@ -106,19 +111,29 @@ def field(
     width: int = 320,
     *,
     hard: bool = False,
+    apart: float = 0.0,
 ) -> Page:
     """A field cut out of a form: one number that nearly fills a picture of at most `height` x `width` pixels.
 
-    Arguments are those of `page`.
+    Arguments are those of `page`, and
+
+    Args:
+        apart: in so many fields the digits stand far apart, 0.0 to 1.0.
     """
+    far = apart > 0 and rng.random() < apart
     unit = float(np.exp(rng.uniform(np.log(16), np.log(44))))
-    tall, wide = min(height, int(unit * rng.uniform(1.05, 1.9))), min(width, int(unit * rng.uniform(1.5, 8)))
+    tall = min(height, int(unit * rng.uniform(1.05, 1.9)))
+    wide = min(width, int(unit * rng.uniform(1.5, 16 if far else 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
     writer = _writer(rng, images, labels, hard)
-    gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
+    gap = rng.uniform(0.3, 2) if far else rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
-    _number(rng, sheet, writer, unit * rng.uniform(-0.05, 0.6), y, slope, unit, gap, text=False)
+    x = unit * rng.uniform(-0.05, 0.6)
+    if hard and rng.random() < BOXED:
+        _boxed(rng, sheet, writer, x, y, slope, unit)
+    else:
+        _number(rng, sheet, writer, x, y, slope, unit, gap, text=False)
     if rng.random() < 0.3:  # the line above or below shows
         side = y - unit * rng.uniform(1.0, 1.4) if rng.random() < 0.5 else y + unit * rng.uniform(1.0, 1.4)
         _number(rng, sheet, writer, rng.uniform(0, wide), side, slope, unit, gap, text=rng.random() < 0.5)
@@ -126,7 +141,8 @@ def field(
 
 
 def _writer(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], hard: bool) -> Writer:
-    return Writer(rng, images, labels, rng.choice([0.7, 1.0, 1.6]), ambiguous=True, seldom=hard)
+    spread = rng.choice([0.7, 1.0, 1.6])
+    return Writer(rng, images, labels, spread, ambiguous=True, seldom=hard, bars=BARS if hard else 0.0)
 
 
 def _placed(rng: Generator, part: Page, height: int, width: int) -> Page:
@@ -142,8 +158,8 @@ def _placed(rng: Generator, part: Page, height: int, width: int) -> Page:
     return Page(around, part.boxes + np.array([left, top, 0, 0], np.float32), part.digits)
 
 
-def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: float) -> None:
-    """Lines of numbers in one hand; on a part of the pages, `texts`, with words among them."""
+def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: float, boxed: bool) -> None:
+    """Lines of numbers in one hand, perhaps in boxes; on a part of the pages, `texts`, with words among them."""
     height, width = sheet.ink.shape
     slope = rng.normal(0, 0.05) if rng.random() < 0.7 else rng.uniform(-0.27, 0.27)
     leading = unit * rng.uniform(1.15, 2.4)
@@ -156,7 +172,11 @@ def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: fl
     while y < last and lines < 12:
         x = rng.uniform(-0.3, 2.0) * unit if rng.random() < 0.7 else rng.uniform(0, width)
         while x < width:
-            x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=wordy and rng.random() < 0.4)
+            text = wordy and rng.random() < 0.4
+            if boxed and not text:
+                x = _boxed(rng, sheet, writer, x, y, slope, unit)
+            else:
+                x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=text)
             x += unit * words * rng.uniform(0.6, 1.5)
             if rng.random() < 0.15:
                 break
@@ -226,6 +246,36 @@ def _number(
             sheet.put(ink, x, y + slope * x + unit * rng.uniform(0.1, 0.8))
             x += ink.shape[1] + unit * rng.uniform(0, 0.3)
     return x
+
+
+def _boxed(rng: Generator, sheet: _Sheet, writer: Writer, x: float, y: float, slope: float, unit: float) -> float:
+    """A digit in each box of a form, some boxes left empty; returns where the next number may begin."""
+    count = int(rng.integers(2, 8))
+    wide, tall = unit * rng.uniform(0.75, 1.4), unit * rng.uniform(1.15, 1.8)
+    top, size = rng.uniform(0.3, 0.7) * (unit - tall), count * wide
+    sides = [(i * wide, top, i * wide, top + tall) for i in range(count + 1)]
+    if rng.random() < 0.3:  # boxes with a space between them
+        sides += [(i * wide - 0.12 * unit, top, i * wide - 0.12 * unit, top + tall) for i in range(1, count)]
+    sides += [(0.0, top + tall, size, top + tall)]
+    if rng.random() < 0.7:
+        sides += [(0.0, top, size, top)]
+    ends = np.array(sides).reshape(-1, 2)
+    ends[:, 1] += slope * ends[:, 0]
+    low = ends.min(0) - 3
+    canvas = np.zeros(np.ceil(ends.max(0) - low + 3).astype(int)[::-1], np.uint8)
+    thick = 1 + int(rng.random() < 0.3) + int(rng.random() < 0.15)
+    for start, end in np.rint((ends - low).reshape(-1, 2, 2) * 16).astype(int).tolist():
+        cv2.line(canvas, start, end, 255, thick, cv2.LINE_AA, 4)
+    lines = canvas.astype(np.float32) / np.float32(255) * np.float32(rng.uniform(0.3, 1))
+    sheet.put(lines, x + low[0], y + slope * x + low[1])
+    for i in range(count):
+        if rng.random() < 0.15:
+            continue
+        ink, digit = writer.digit(rng, max(5, round(unit * rng.uniform(0.8, 1.05))))
+        middle = x + (i + 0.5) * wide + unit * rng.normal(0, 0.06)
+        down = y + slope * middle + unit * (0.5 + rng.normal(0, 0.05))
+        sheet.put(ink, middle - ink.shape[1] / 2, down - ink.shape[0] / 2, digit)
+    return x + size
 
 
 def _beside(edge: NDArray[np.float64], ink: Ink, top: int, reach: int) -> float:

@@ -183,7 +183,7 @@ _SELDOM: dict[int, list[list[Points]]] = {
         [[(0.5, 0.55), (0.15, 0.3), (0.5, 0), (0.88, 0.28), (0.5, 0.55), (0.45, 0.75), (0.5, 1)]],
     ],
 }  # fmt: skip
-# Ways that hardly anyone uses: fours like a bolt of lightning, like an A, and like a psi; nines like an open eight.
+# Ways that hardly anyone uses, such as fours like a bolt of lightning, an A or a psi, and nines like an open eight.
 _RARE: dict[int, list[list[Points]]] = {
     1: [[[(0, 0.4), (0.5, 0.26), (0.72, 0), (0.72, 0), (0.72, 1)]]],
     4: [
@@ -274,6 +274,12 @@ def drawn_digit(
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
     thick = (pen or _pen(rng)) * height
     return _drawn(rng, strokes, height, rng.uniform(low, high) * height, thick, jitter=0.035)
+
+
+def bar(rng: Generator, height: int, pen: float) -> Ink:
+    """A one that is a plain stroke, most often an upright one; `pen` is its width as a part of the height."""
+    lean, jitter = rng.choice([0.03, 0.15], p=[0.7, 0.3]), rng.choice([0.0, 0.02])
+    return _drawn(rng, [[(0.5, 0), (0.5, 1)]], height, float(height), pen * height, jitter, lean)
 
 
 def scribble(rng: Generator, height: int) -> Ink:
@@ -443,11 +449,17 @@ def _pen(rng: Generator) -> float:
 
 
 def _drawn(
-    rng: Generator, strokes: Sequence[Points], height: int, width: float, pen: float, jitter: float = 0.0
+    rng: Generator,
+    strokes: Sequence[Points],
+    height: int,
+    width: float,
+    pen: float,
+    jitter: float = 0.0,
+    lean: float = 0.15,
 ) -> Ink:
     """Strokes drawn in a box of height x width pixels with one pen, all in pixels."""
     pen = max(1.0, pen)
-    slant, turn = rng.normal(0, 0.15), rng.normal(0, 0.06)
+    slant, turn = rng.normal(0, lean), rng.normal(0, 0.06)
     paths = []
     for stroke in strokes:
         points = np.asarray(stroke, np.float64)
