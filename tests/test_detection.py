@@ -10,17 +10,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from inkdigits import calibration as scores
 from inkdigits.datasets import Dataset, load_dataset
-from inkdigits.detection import calibration, graph, layers, network, progress, refinement, refining, training
-from inkdigits.detection.calibration import Calibration, Finds, fitted
+from inkdigits.detection import (
+    calibration,
+    graph,
+    layers,
+    lines,
+    lining,
+    network,
+    progress,
+    refinement,
+    refining,
+    training,
+)
+from inkdigits.detection.calibration import Calibration, Finds, Hearing, fitted, weighed
 from inkdigits.detection.finder import KEY, Finder
 from inkdigits.detection.learner import Learner
 from inkdigits.detection.progress import Progress
@@ -28,9 +41,11 @@ from inkdigits.detection.targets import Targets, loss, targets
 from inkdigits.errors import BundleError, DivergenceError, InkdigitsError, RecipeError
 from inkdigits.graph import OPSET, Ops
 from inkdigits.recognizer import PAGES, WEIGHTS
+from inkdigits.synthesis import pages as sheets
 from inkdigits.synthesis.pages import Page
 from inkdigits.training.engines import seeded
-from pictures import picture
+from pictures import ink, picture
+from written import written
 
 
 def blank_page(*boxes: tuple[float, float, float, float], digits: tuple[int, ...] = ()) -> Page:
@@ -174,6 +189,16 @@ def test_keras_and_onnx_take_the_same_closer_look() -> None:
     assert_close(answers, np.asarray(closer(crops, training=False)))
 
 
+def test_keras_and_onnx_see_the_same_on_a_line() -> None:
+    reader = shaken(layers.lining(), 5)
+    session = onnx_of(lines.layout, reader)
+    for count, width in ((1, 16), (2, 96), (1, 336)):
+        ink = np.random.default_rng(width).normal(0, 1, (count, lines.HEIGHT, width, 1)).astype(np.float32)
+        (answers,) = session.run(None, {"input": ink.transpose(0, 3, 1, 2)})
+        assert answers.shape == (count, width // lines.FRAME, lines.BLANK + 1)
+        assert_close(answers, np.asarray(reader(ink, training=False)))
+
+
 @pytest.mark.parametrize(
     "shape", [(20, 30), (47, 48), (48, 48), (2000, 3000), (40, 65_535), (3, 65_535), (40, 1_500_000), (8000, 8000)]
 )
@@ -222,6 +247,150 @@ def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
     assert named.sum(axis=1).tolist() == pytest.approx([1] * 6)
 
 
+def session_of(ops: Ops, inputs: list[str], outputs: list[str], number: int = TensorProto.FLOAT) -> Any:
+    """Part of a graph on its own; an input is a scalar of bool where its name is `level`."""
+    value = helper.make_tensor_value_info
+    given = [value(name, TensorProto.BOOL if name == "level" else TensorProto.FLOAT, None) for name in inputs]
+    given_back = [
+        value(name, TensorProto.BOOL if index == 0 and number == TensorProto.BOOL else TensorProto.FLOAT, None)
+        for index, name in enumerate(outputs)
+    ]
+    graph_ = helper.make_graph(ops.nodes, "g", given, given_back)
+    made = helper.make_model(graph_, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    return onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    ("corners", "scores", "level"),
+    [
+        ([(10, 20, 30, 60), (40, 22, 60, 58), (70, 26, 80, 64)], [0.9, 0.8, 0.9], True),
+        ([(10, 20, 30, 60)], [0.31], True),
+        ([(10, 20, 30, 60), (40, 50, 60, 90)], [0.9, 0.9], False),
+        ([(10, 20, 30, 60), (40, 50, 60, 90)], [0.9, 0.25], True),  # the other is not likely
+        ([(10, 20, 30, 60)], [0.29], False),
+        ([(90, 20, 110, 60), (980, 20, 1080, 60)], [0.9, 0.9], True),  # with paper 1,150 by 72
+        ([(90, 20, 110, 60), (980, 20, 1085, 60)], [0.9, 0.9], False),
+        ([(90, 2, 110, 42), (980, 2, 1080, 42)], [0.9, 0.9], False),  # cut by the picture it is 58 high
+        ([], [], False),
+    ],
+)
+def test_a_line_is_where_all_that_may_be_a_digit_stands_side_by_side(
+    corners: list[tuple[float, ...]], scores: list[float], level: bool
+) -> None:
+    ops = Ops()
+    names = ["boxes", "scores", "edge"]
+    found = session_of(ops, names, list(graph._one_line(ops, *names)), TensorProto.BOOL)
+    boxes, edge = np.array(corners, np.float32).reshape(-1, 4), np.array([1200, 90, 1200, 90], np.float32)
+    told, place = found.run(None, {"boxes": boxes, "scores": np.array(scores, np.float32), "edge": edge})
+    assert bool(told) == level
+    if level:
+        likely = boxes[np.array(scores) > graph.POSSIBLE]
+        tall = (likely[:, 3] - likely[:, 1]).max()
+        around = np.array([-2.0, -0.4, 2.0, 0.4]) * tall
+        expected = np.r_[likely[:, :2].min(0), likely[:, 2:].max(0)] + around
+        np.testing.assert_allclose(place, np.clip(expected, 0, edge), rtol=1e-6)
+
+
+def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
+    reader = shaken(layers.lining(), 6)
+    ops = Ops()
+    names = ["level", "picture", "place", "boxes", "scores", "digits"]
+    heard = graph._heard(ops, graph.weights_of(reader), *names)
+    asked = session_of(ops, names, [heard])
+    line = np.repeat(written("31407", height=22)[18:50, :, None], 3, axis=2)  # 32 high: nothing is resized
+    picture = np.full((60, line.shape[1] + 50, 3), 200, np.uint8)
+    picture[11:43, 20 : 20 + line.shape[1]] = line
+    boxes = np.array([(50, 10, 70, 40), (88, 10, 92, 40), (0, 10, 12, 40), (140, 0, 500, 60)], np.float32)
+    place = np.array([20.3, 11.4, 20 + line.shape[1] - 0.3, 42.7], np.float32)
+    given = {
+        "picture": picture.transpose(2, 0, 1)[None].astype(np.float32), "place": place, "boxes": boxes,
+        "scores": np.array([0.5, 0.9, 0.3, 0.7], np.float32), "digits": np.full((4, 10), 0.1, np.float32),
+    }  # fmt: skip
+    (said,) = asked.run(None, {"level": np.array(True), **given})
+    ink = lining.padded(lining.seen(line))
+    signs = scores.softmax(np.asarray(reader(ink[None], training=False))[0])[:, :10]
+    for row, (left, _, right, _) in zip(said, boxes - 20, strict=True):
+        inset = graph.BETWEEN * (right - left)
+        start = min(max(0, int((left + inset) // lines.FRAME)), len(signs) - 1)
+        end = max(start + 1, int(np.ceil((right - inset) / lines.FRAME)))
+        np.testing.assert_allclose(row, signs[start:end].max(0), atol=0.002)
+    (nothing,) = asked.run(None, {"level": np.array(False), **given})
+    assert nothing.shape == (4, 10) and not nothing.any()
+    # Two finds in one place: one frame is shared by how likely each is, and how well it agrees with what was seen.
+    alone = {**given, "boxes": boxes[1:2], "scores": given["scores"][1:2], "digits": given["digits"][1:2]}
+    (single,) = asked.run(None, {"level": np.array(True), **alone})
+    digits = np.full((2, 10), 0.02, np.float32)
+    digits[[0, 1], [single[0].argmax(), single[0].argmin()]] = 0.82
+    alone |= {"boxes": boxes[[1, 1]], "scores": np.array([0.2, 0.6], np.float32), "digits": digits}
+    (shared,) = asked.run(None, {"level": np.array(True), **alone})
+    np.testing.assert_allclose(shared.sum(0), single[0], rtol=0.01)
+    fits = alone["scores"] * (digits @ single[0])
+    np.testing.assert_allclose(shared, np.outer(fits / fits.sum(), single[0]), rtol=0.01)
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
+    """Finds are given in pixels of the original, and doubtful ones are asked about, too."""
+    reader = shaken(layers.lining(), 6)
+    ops = Ops()
+    names = ["picture", "scale", "edge", "boxes", "scores", "digits"]
+    asked = session_of(ops, names, list(graph._read(ops, *names, graph.weights_of(reader), None)))
+    picture = np.pad(written("31407", height=36), ((20, 20), (0, 40)), mode="edge")
+    rgb = np.repeat(picture[:, :, None], 3, axis=2)
+    height, width = picture.shape
+    corners = np.array([(60, 54, 90, 86), (120, 52, 140, 88), (170, 54, 210, 88)], np.float32)
+    sure = np.array([0.9, 0.8, 0.06], np.float32)
+    given = {
+        "picture": rgb.transpose(2, 0, 1)[None].astype(np.float32), "scale": np.array(scale, np.float32),
+        "edge": np.array([width, height, width, height], np.float32) / np.float32(scale),
+        "boxes": corners / np.float32(scale), "scores": sure, "digits": np.full((3, 10), 0.1, np.float32),
+    }  # fmt: skip
+    boxes, _, _, heard = asked.run(None, given)
+    np.testing.assert_allclose(boxes, corners / scale)
+    around = np.array(graph.AROUND) * 36
+    left, top = np.floor(np.maximum(corners[:2, :2].min(0) - around, 0)).astype(int)
+    right, bottom = np.ceil(np.minimum(corners[:2, 2:].max(0) + around, (width, height))).astype(int)
+    ink = lining.seen(rgb[top:bottom, left:right])
+    signs = scores.softmax(np.asarray(reader(lining.padded(ink)[None], training=False))[0])[:, :10]
+    grow = ink.shape[1] / ((right - left) * lines.FRAME)
+    for row, (start, _, end, _) in zip(heard, corners - left, strict=True):
+        inset = graph.BETWEEN * (end - start)
+        first, last = int((start + inset) * grow), int(np.ceil((end - inset) * grow))
+        np.testing.assert_allclose(row, signs[first:last].max(0), atol=0.002)
+
+
+def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
+    ops = Ops()
+    together = Hearing(others=0.5, line=1.0, shift=0.2, share=0.5, temperature=2.0)
+    names = ["level", "boxes", "scores", "digits", "heard"]
+    session = session_of(ops, names, list(graph._said_together(ops, together, *names)))
+    digits, heard = np.full((3, 10), 0.01, np.float32), np.full((3, 10), 0.001, np.float32)
+    digits[:, 4], digits[:, 9] = 0.6, 0.3
+    heard[0, 9], heard[1, 9] = 0.9, 0.05
+    given = {
+        "boxes": np.arange(12, dtype=np.float32).reshape(3, 4), "scores": np.array([0.8, 0.95, 0.9], np.float32),
+        "digits": digits, "heard": heard,
+    }  # fmt: skip
+    boxes, sure, said = session.run(None, {"level": np.array(True), **given})
+    assert boxes.tolist() == given["boxes"][:1].tolist(), "the others were not heard"
+    careful = calibration.CAREFUL
+    logits = [np.log((p + careful) / (1 - p + careful)) for p in (0.8, 0.9)]
+    assert sure == pytest.approx([1 / (1 + np.exp(-(0.5 * logits[0] + logits[1] + 0.2)))], abs=1e-5)
+    logs = 0.5 * np.log(digits[0] + careful) + 0.5 * np.log(heard[0] + careful)
+    np.testing.assert_allclose(said[0], scores.softmax(logs[None].astype(np.float64), 2.0)[0], atol=1e-5)
+    assert said[0].argmax() == 9
+    boxes, sure, said = session.run(None, {"level": np.array(False), **given})
+    assert boxes[:, 0].tolist() == [4, 8, 0] and sure == pytest.approx([0.95, 0.9, 0.8])
+    np.testing.assert_allclose(said, digits, atol=1e-6)
+
+
+def test_without_knowing_how_much_it_counts_the_graph_tells_what_was_heard(model: Any) -> None:
+    parts = graph.weights_of(model), graph.weights_of(layers.refining()), Calibration()
+    line = graph.weights_of(layers.lining())
+    names = [value.name for value in graph.build(*parts, line=line).graph.output]
+    assert names == ["heard", "boxes", "scores", "probabilities"]
+
+
 def test_the_bundled_file_was_built_by_the_code_there_is(model: Any) -> None:
     """But for the arrays of its networks."""
 
@@ -237,13 +406,15 @@ def test_the_bundled_file_was_built_by_the_code_there_is(model: Any) -> None:
             for node in nodes
         ]
 
-    fresh = graph.build(graph.weights_of(model), graph.weights_of(layers.refining()), Calibration())
+    networks = graph.weights_of(model), graph.weights_of(layers.refining()), Calibration()
+    fresh = graph.build(*networks, line=graph.weights_of(layers.lining()), hearing=Hearing())
     assert outline(onnx.load(PAGES).graph.node) == outline(fresh.graph.node)
 
 
 def test_the_graph_uses_only_standard_operators_and_documented_names(model: Any) -> None:
-    weights = graph.weights_of(model)
-    built = graph.build(weights, graph.weights_of(layers.refining()), Calibration(), {"greeting": "hello"})
+    networks = graph.weights_of(model), graph.weights_of(layers.refining()), Calibration()
+    line = graph.weights_of(layers.lining())
+    built = graph.build(*networks, line=line, hearing=Hearing(), metadata={"greeting": "hello"})
     assert {entry.domain for entry in built.opset_import} == {""}
     assert [value.name for value in built.graph.input] == ["pixels"]
     assert [value.name for value in built.graph.output] == ["boxes", "scores", "probabilities"]
@@ -265,6 +436,34 @@ def numbers() -> NDArray[np.uint8]:
         drawn = picture(digit, size=(60, 50), height=36, paper=220, pen=40)
         sheet[15:75, 10 + 52 * index : 60 + 52 * index] = drawn
     return sheet
+
+
+def plainly(number: str, height: int, boxed: bool) -> NDArray[np.uint8]:
+    """A number whose ones are plain upright strokes, perhaps with a box around every digit; (H, W)."""
+    cell = round(1.15 * height)
+    page = np.zeros((height + 80, cell * len(number) + 60), np.float32)
+    right = 30
+    for index, digit in enumerate(number):
+        glyph = np.pad(np.ones((height, max(4, height // 8)), np.float32), ((6, 6), (0, 0)))
+        if digit != "1":
+            glyph = ink(int(digit), height)
+            glyph = glyph[:, glyph.any(0)]
+        tall, wide = glyph.shape
+        left = 30 + cell * index + (cell - wide) // 2 if boxed else right
+        page[(len(page) - tall) // 2 :][:tall, left : left + wide] = glyph
+        right = left + wide + height // 4
+        if boxed:
+            cv2.rectangle(page, (30 + cell * index, 20), (30 + cell * (index + 1), len(page) - 20), 0.8)
+    return np.rint(235 - 195 * page).astype(np.uint8)
+
+
+@pytest.mark.parametrize("number", ["17", "31", "217", "104", "5190"])
+@pytest.mark.parametrize("height", [32, 48, 90])
+@pytest.mark.parametrize("boxed", [False, True])
+def test_plain_ones_and_boxes_of_forms_are_read(finder: Finder, number: str, height: int, boxed: bool) -> None:
+    found = finder.find(plainly(number, height, boxed))
+    read = found.probabilities[np.argsort(found.boxes[:, 0])].argmax(axis=1)
+    assert "".join(map(str, read)) == number
 
 
 def assert_sound(finder: Finder, pixels: NDArray[np.uint8]) -> int:
@@ -335,7 +534,7 @@ def test_plain_onnx_runtime_finds_the_same(finder: Finder) -> None:
 def test_the_file_says_how_it_was_made(finder: Finder) -> None:
     card = json.loads(finder.metadata[KEY])
     assert card["format"] == "inkdigits-pages/1"
-    assert {"seed", "steps", "data", "calibration", "packages", "hardware", "created"} <= set(card)
+    assert {"seed", "steps", "pages", "lines", "data", "calibration", "hearing", "packages", "created"} <= set(card)
 
 
 def test_files_that_find_no_digits_are_refused(tmp_path: Path) -> None:
@@ -390,6 +589,33 @@ def test_without_any_digit_found_nothing_is_changed() -> None:
     finds, closer = made_up(50, 1.0, 0)
     nothing = Finds(finds.answers, finds.crops, np.full(50, scores.OTHER))
     assert fitted(nothing, closer) == Calibration()
+
+
+def test_the_third_network_counts_as_much_as_it_knows() -> None:
+    """Here the others are sure of digits and know nothing, and it is right as often as it says."""
+    rng = np.random.default_rng(3)
+    field = blank_page((40, 20, 16, 24), digits=(7,))
+
+    class Session:
+        def run(self, _: None, given: dict[str, Any]) -> list[NDArray[np.float32]]:
+            sure = rng.uniform(0.02, 0.98)
+            here = rng.random() < sure
+            heard = np.full((1, 10), (1 - sure) / 9, np.float32)
+            heard[0, 7 if rng.random() < 0.9 else 1] = sure
+            box = (40, 20, 16, 24) if here else (0, 0, 9, 9)
+            others = rng.dirichlet(np.ones(10))[None].astype(np.float32)
+            return [heard, np.array([box], np.float32), np.array([0.9], np.float32), others]
+
+    found = weighed(Session(), [field] * 3000)
+    assert found.line == pytest.approx(1, abs=0.25) and found.share >= 0.9
+
+
+def test_where_no_line_is_seen_the_third_network_does_not_count() -> None:
+    class Session:
+        def run(self, _: None, given: dict[str, Any]) -> list[NDArray[np.float32]]:
+            return [np.zeros(shape, np.float32) for shape in ((1, 10), (1, 4), (1,), (1, 10))]
+
+    assert weighed(Session(), [blank_page()]) == Hearing()
 
 
 @pytest.mark.parametrize(
@@ -467,14 +693,12 @@ def stopped_in(folder: Path) -> training.Told:
 class Idle:
     """In place of what learns."""
 
-    loss = 1.0
-
     def __init__(self, seed: int, steps: int) -> None:
         with seeded(seed):
             self.average = layers.finding()
 
     def learn(self, step: int, batch: object) -> float:
-        return self.loss
+        return 1.0
 
     def state(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -512,14 +736,17 @@ def test_folders_with_work_in_them_are_left_alone(
         training.train_pages(tmp_path / "none", steps=1, resume=True)
 
 
-def test_a_lost_loss_is_an_error(
-    mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Idle, "loss", float("nan"))
-    monkeypatch.setattr(training, "_learner", Idle)
-    with pytest.raises(DivergenceError, match="finite"):
-        training.train_pages(tmp_path, steps=1)
-    assert not small
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_lost_loss_is_an_error(lost: float) -> None:
+    def loss(answers: Any, factor: Any) -> Any:
+        return tf.reduce_mean(answers) * factor[0]
+
+    batch = [tf.TensorSpec((1, 32, 32, 3), tf.float32), tf.TensorSpec((1,), tf.float32)]
+    learner = Learner(layers.refining, loss, batch, refining.OPTIMIZER, refining.SCHEDULE, 2, seed=0)
+    crop = np.ones((1, 32, 32, 3), np.float32)
+    assert np.isfinite(learner.learn(0, (crop, np.ones(1, np.float32))))
+    with pytest.raises(DivergenceError, match=r"finite.*step 2"):
+        learner.learn(1, (crop, np.array([lost], np.float32)))
 
 
 def test_batches_come_from_other_processes_as_from_this_one(digits: Dataset) -> None:
@@ -639,8 +866,114 @@ def stop_at(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Learner, "learn", stopped)
 
 
+@pytest.fixture
+def few(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small batches of lines, made in this process."""
+
+    class Here:
+        def __init__(self, workers: int, begin: Callable[..., None], given: tuple[Any, ...]) -> None:
+            begin(*given)
+
+        def __enter__(self) -> Here:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def apply_async(self, function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+            return type("Made", (), {"get": lambda _: function(*given)})()
+
+    monkeypatch.setattr(lining.multiprocessing, "get_context", lambda _: type("Context", (), {"Pool": Here}))
+    monkeypatch.setattr(lining, "BATCH", 3)
+    monkeypatch.setattr(lining, "CHUNK", 2)
+    monkeypatch.setattr(lining.signal, "signal", lambda *_: None)
+
+
+def test_lines_come_in_batches_of_the_same_length_in_the_order_of_the_steps(few: None, digits: Dataset) -> None:
+    every = list(lining.batches(digits, 5, 0, 5))
+    assert len(every) == 5
+    for first, workers in ((0, 3), (1, 1), (3, 2), (4, 1)):
+        again = list(lining.batches(digits, 5, first, 5, workers))
+        assert len(again) == 5 - first
+        for one, other in zip(every[first:], again, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    for inks, signs, counts in every:
+        assert inks.shape[:2] == (3, lines.HEIGHT) and inks.shape[2] % lines.MULTIPLE == 0 and inks.shape[3] == 1
+        assert inks.dtype == np.float32 and signs.shape == (3, lining.MOST) and counts.min() >= 1
+        assert not inks[:, :, -lines.PAPER :].any(), "paper follows every line"
+    first, second = (np.unique([len(np.trim_zeros(one.any((0, 2)))) for one in inks]) for inks, _, _ in every[:2])
+    assert max(first) <= min(second) or max(second) <= min(first), "sorted by length within a chunk"
+    other = next(lining.batches(digits, 6, 0, 1))
+    assert not np.array_equal(other[0], every[0][0])
+
+
+def test_other_processes_make_the_same_lines(digits: Dataset) -> None:
+    lining._begin_worker(digits.images, digits.labels)
+    (one,) = lining._chunk(2, 0, 1)
+    (other,) = lining.batches(digits, 2, 0, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(40, 90), (20, 600, 3), (200, 3, 3)])
+def test_a_line_of_any_size_is_seen_at_one(shape: tuple[int, ...]) -> None:
+    pixels = np.full(shape, 180, np.uint8)
+    pixels[: shape[0] // 4] = 10
+    ink = lining.seen(pixels)
+    wide = min(lines.LONGEST, max(lines.LEAST, round(shape[1] * lines.HEIGHT / shape[0])))
+    assert ink.shape == (lines.HEIGHT, wide, 1) and ink.dtype == np.float32
+    assert not ink[9:].any() and (ink[:7] > 1.5).all()
+    np.testing.assert_allclose(ink, lining.seen(pixels // 2), atol=0.05)
+
+
+def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    upright = np.full((40, 120, 3), 200, np.uint8)
+    upright[:, 50:54] = 20
+    for lean in (0.5, -0.2):
+        leaned = lining._leaned(upright, lean)
+        assert leaned.shape == (40, 120 + abs(lean) * 40, 3)
+        middles = [np.flatnonzero(row < 110).mean() for row in leaned[..., 0]]
+        assert np.diff(middles).mean() == pytest.approx(-lean, abs=0.02)
+        assert min(middles) == pytest.approx(51.5, abs=1), "nothing is cut off"
+    # The right digit stands lower, so that in a line that leans far to the right it comes first.
+    boxes = np.array([(30, 8, 10, 20), (34, 18, 10, 20)], np.float32)
+    asked: list[dict[str, Any]] = []
+    one = Page(upright, boxes, np.array([3, 5], np.uint8))
+    monkeypatch.setattr(sheets, "field", lambda *_, **how: (asked.append(how), one)[1])
+    for lean, order in ((0.0, [3, 5]), (0.6, [5, 3])):
+        monkeypatch.setattr(lining, "LEANING", 1.0)
+        monkeypatch.setattr(lining, "LEANS", (lean, lean))
+        lining._begin_worker(digits.images, digits.labels)
+        ink, told = lining._line(np.random.default_rng(0))
+        assert told.tolist() == order
+        np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
+    assert asked == [{"width": lines.LONGEST, "hard": True, "apart": lining.APART}] * 2
+
+
+def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
+    few: None, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 2)
+    whole = lining.trained(digits, 5, seed=1).get_weights()
+    kept, learn = Progress(tmp_path / "liner.npz", {"seed": 1}), Learner.learn
+    with monkeypatch.context() as patch:
+        stop_at(3, patch)
+        with pytest.raises(KeyboardInterrupt):
+            lining.trained(digits, 5, seed=1, progress=kept)
+    steps: list[int] = []
+    monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
+    resumed = lining.trained(digits, 5, seed=1, progress=kept).get_weights()
+    assert steps == [2, 3, 4]
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    (same,) = lining.batches(digits, 1, 0, 1)
+    monkeypatch.setattr(lining, "batches", lambda *_: iter([same] * 40))
+    losses: list[float] = []
+    monkeypatch.setattr(Learner, "learn", lambda *given: losses.append(learn(*given)))
+    lining.trained(digits, 40, seed=1)
+    assert np.mean(losses[-3:]) < 0.5 * np.mean(losses[:3])
+
+
 def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its_file(
-    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mnist: Path, tmp_path: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(2)
     crops = rng.integers(0, 256, (22, 32, 32, 3), dtype=np.uint8)
@@ -648,29 +981,59 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     for room, name, value in (
         (training, "_learner", Idle), (training, "_batches", lambda *_: iter([()])), (training, "EPOCHS", 2),
         (refining, "collected", lambda *_: finds), (refining, "BATCH", 4), (progress, "EVERY", 2),
+        (training, "weighed", lambda *_: Hearing()),
     ):  # fmt: skip
         monkeypatch.setattr(room, name, value)
     learn = Learner.learn
     with monkeypatch.context() as patch:
         stop_at(7, patch)
         with pytest.raises(KeyboardInterrupt):
-            training.train_pages(tmp_path, steps=1, pages=9)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", training.CHECKPOINT, training.CLOSER]
+            training.train_pages(tmp_path, steps=1, pages=9, lines=3)
+    kept = [".lock", training.CHECKPOINT, training.CLOSER, training.LINER]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
     steps: list[int] = []
     monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
     monkeypatch.setattr(training, "_batches", lambda *_: iter([]))
-    path = training.train_pages(tmp_path, steps=1, pages=9, resume=True)
-    assert steps == [6, 7, 8, 9] and sorted(tmp_path.iterdir()) == [tmp_path / ".lock", path]
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "weighed", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
+    assert steps == [6, 7, 8, 9], "the third network had learned before the second"
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    made: list[Any] = []
+    weighing: list[Any] = []
+    monkeypatch.setattr(training, "weighed", lambda session, fields: (weighing.extend(fields), Hearing(shift=9.0))[1])
+    monkeypatch.setattr(sheets, "field", lambda *given, **how: made.append((given[1:], how)))
+    path = training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
+    assert len(steps) == 4 and sorted(tmp_path.iterdir()) == [tmp_path / ".lock", path]
+    assert len(weighing) == 20
+    for (images, labels), how in made:
+        assert len(images) == len(labels) == 5000, "of digits that were held back"
+        assert how == {"width": lines.LONGEST, "hard": True, "apart": lining.APART}
+    assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
+    assert 9.0 in constants(onnx.load(path).graph)
+
+
+def constants(graph_: Any) -> set[float]:
+    """The scalars of a graph."""
+    values = [onnx.numpy_helper.to_array(n.attribute[0].t) for n in graph_.node if n.op_type == "Constant"]
+    return {value.item() for value in values if value.size == 1}
+
+
+def stopped(*_: object) -> Hearing:
+    """Ctrl-C when the third network is to be weighed."""
+    raise KeyboardInterrupt
 
 
 def test_what_another_training_left_of_its_second_half_is_not_gone_on_with(
     mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_learner", Idle)
-    (tmp_path / training.CLOSER).write_bytes(b"of another")
+    for name in (training.CLOSER, training.LINER):
+        (tmp_path / name).write_bytes(b"of another")
     with pytest.raises(KeyboardInterrupt):
         training.train_pages(tmp_path, steps=3, pages=9, told=stopped_in(tmp_path))
-    assert not (tmp_path / training.CLOSER).exists()
+    assert not (tmp_path / training.CLOSER).exists() and not (tmp_path / training.LINER).exists()
 
 
 # ---- the command
@@ -683,11 +1046,11 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_trains_and_tells_how_it_went(mnist: Path, tmp_path: Path) -> None:
     out = tmp_path / "pages"
-    done = command("--out", out, "--steps", 1, "--pages", 2, "--seed", 3, "--workers", 1, "--json")
+    done = command("--out", out, "--steps", 1, "--pages", 2, "--lines", 1, "--seed", 3, "--workers", 1, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["file"] == str(out / "pages.onnx") and told["bytes"] == (out / "pages.onnx").stat().st_size
-    assert (told["steps"], told["seed"]) == (1, 3)
+    assert (told["steps"], told["lines"], told["seed"]) == (1, 1, 3)
     assert "1 of 1" in done.stderr
     assert json.loads(Finder(out / "pages.onnx").metadata[KEY])["seed"] == 3
     assert_sound(Finder(out / "pages.onnx"), numbers())
@@ -698,7 +1061,14 @@ def test_the_command_refuses_what_cannot_be(mnist: Path, tmp_path: Path) -> None
 
     from inkdigits.cli import app
 
-    for arguments in (["--steps", "0"], ["--seed", "-1"], ["--workers", "0"], ["--pages", "0"], ["--stepps", "3"]):
+    for arguments in (
+        ["--steps", "0"],
+        ["--seed", "-1"],
+        ["--workers", "0"],
+        ["--pages", "0"],
+        ["--lines", "0"],
+        ["--stepps", "3"],
+    ):
         assert CliRunner().invoke(app, ["train-pages", *arguments]).exit_code == 2
     result = CliRunner().invoke(app, ["train-pages", "--out", str(tmp_path / "x"), "--resume"])
     assert isinstance(result.exception, InkdigitsError)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -75,8 +76,23 @@ def test_a_page_is_read_the_same_in_a_browser(browser_runtime: Ask) -> None:
     shades = np.dstack([written("62", "915")] * 3)
     clear = np.dstack([np.zeros_like(shades), 255 - shades[..., 0]])
     pictures = [with_channels(written("407 83", "12")), shades, clear, np.full((40, 90, 1), 230, np.uint8)]
+    pictures += [with_channels(written("4071", height=height)) for height in (20, 60)]
+    pictures += [255 - np.dstack([written("93825", height=90)] * 3)]
     found = in_python(PAGES, pictures)
-    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0]
+    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0, 4, 4, 5]
+    assert [on_one_line(pixels) for pixels in pictures] == [False] * 4 + [True] * 3
     for here, there in zip(found, browser_runtime(PAGES, pictures), strict=True):
         for figure, near in (("boxes", 0.05), ("scores", 1e-3), ("probabilities", 1e-3)):
             np.testing.assert_allclose(there[figure], here[figure].ravel(), atol=near)
+
+
+def on_one_line(pixels: NDArray[np.uint8]) -> bool:
+    """Whether the network for lines is asked about a picture."""
+    model = onnx.load(PAGES)
+    (asked,) = (
+        node.input[0]
+        for node in model.graph.node
+        if any(inner.op_type == "LSTM" for branch in node.attribute for inner in branch.g.node)
+    )
+    model.graph.output.append(onnx.helper.make_tensor_value_info(asked, onnx.TensorProto.BOOL, []))
+    return bool(open_onnx(model.SerializeToString(), 1).run([asked], {"pixels": pixels})[0])

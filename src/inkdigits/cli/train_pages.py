@@ -9,13 +9,14 @@ from pathlib import Path
 import typer
 
 from inkdigits.cli import console
-from inkdigits.detection import PAGES, STEPS
+from inkdigits.detection import LINES, PAGES, STEPS
 
 
 def command(
     out: Path = typer.Option(Path("runs/pages"), "--out", "-o", metavar="DIR", help="Where to write pages.onnx."),
     steps: int = typer.Option(STEPS, min=1, metavar="N", help="Batches of 16 pages to learn to find digits from."),
     pages: int = typer.Option(PAGES, min=1, metavar="N", help="Pages to learn from what is found on them."),
+    lines: int = typer.Option(LINES, min=1, metavar="N", help="Batches of 32 fields to learn to read lines from."),
     seed: int = typer.Option(0, min=0, metavar="N", help="Of the weights and the pages."),
     workers: int | None = typer.Option(
         None, min=1, metavar="N", help="Processes that make pages.", show_default="one less than there are cores"
@@ -23,21 +24,21 @@ def command(
     resume: bool = typer.Option(False, "--resume", help="Go on with the training that was stopped in the folder."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
-    """Train the two networks that find and name all digits of a page, on synthetic pages made from MNIST.
+    """Train the three networks that find and name all digits of a page, on synthetic pages made from MNIST.
 
-    After Ctrl-C, a crash or a power cut, `--resume` goes on to the same weights, with the same steps, pages and seed.
+    After Ctrl-C, a crash or a power cut, `--resume` goes on to the same weights, with the same numbers and seed.
     """
     with _Live() as live:
         from inkdigits.detection.training import CHECKPOINT, train_pages
 
         try:
             path = train_pages(
-                out, steps=steps, pages=pages, seed=seed, resume=resume, told=live.told,
+                out, steps=steps, pages=pages, lines=lines, seed=seed, resume=resume, told=live.told,
                 workers=workers or max(1, (os.cpu_count() or 1) - 1),
             )  # fmt: skip
         except KeyboardInterrupt:
             if (out / CHECKPOINT).exists():
-                same = f"--out {shlex.quote(str(out))} --steps {steps} --pages {pages} --seed {seed}"
+                same = f"--out {shlex.quote(str(out))} --steps {steps} --pages {pages} --lines {lines} --seed {seed}"
                 again = f"inkdigits train-pages {same} --resume"
                 live.console.print(f"Stopped. Go on with: {again}", markup=False, soft_wrap=True)
             raise
@@ -53,7 +54,8 @@ def _print(path: Path, as_json: bool) -> None:
         console.print_json({"file": str(path), "bytes": path.stat().st_size, **card})
         return
     size, pages = path.stat().st_size / 1000, card["steps"] * card["batch"] + card["pages"]
-    console.stdout().print(f"{path}: {size:,.0f} kB, learned from {pages:,} pages.", markup=False, soft_wrap=True)
+    said = f"{path}: {size:,.0f} kB, learned from {pages:,} pages and {card['lines']:,} batches of fields."
+    console.stdout().print(said, markup=False, soft_wrap=True)
     console.stdout().print(f"Next: inkdigits read --pages {path} PICTURES", markup=False, soft_wrap=True)
 
 

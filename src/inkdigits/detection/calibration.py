@@ -37,6 +37,26 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Hearing:
+    """How the network that looks at a line changes what the others said together."""
+
+    others: float = 1.0
+    """Weight of the others' logit of "a digit is here" ..."""
+    line: float = 0.0
+    """... of the third network's of the digit it is surest of ..."""
+    shift: float = 0.0
+    """... and what is added to them."""
+    share: float = 0.0
+    """The third network's part in saying which digit it is; the rest is the others'."""
+    temperature: float = 1.0
+    """What the logarithms of the ten probabilities are divided by."""
+
+
+CAREFUL = 1e-3
+"""Added to probabilities before their logarithm is taken: nobody is surer than that."""
+
+
+@dataclass(frozen=True)
 class Finds:
     """What the first network found on pages, and what was there."""
 
@@ -73,16 +93,52 @@ def fitted(found: Finds, closer: NDArray[np.float32]) -> Calibration:
     digits = clear & (found.labels < OTHER)
     if not digits.any():  # it has not learned to find anything yet
         return Calibration()
-    truth = found.labels[digits]
+    return Calibration(
+        first, second, shift, *_shared_best(found.answers[digits, 1:], closer[digits], found.labels[digits])
+    )
+
+
+def weighed(session: Any, fields: Iterable[Page]) -> Hearing:
+    """Fit how much the third network counts.
+
+    Args:
+        session: of the graph with the network for lines, but without a `Hearing`.
+        fields: of digits that were held back.
+    """
+    parts = []
+    for field in fields:
+        said, boxes, scores, digits = session.run(None, {"pixels": field.pixels})
+        if said.any():  # else there is not one line
+            corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+            parts.append((said, scores, digits, [_label(box, field) for box in corners]))
+    if not parts:
+        return Hearing()
+    said, scores, digits, labels = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in range(4))
+    clear = labels >= 0
+    surest = [_logit(p[clear].astype(np.float64)) for p in (scores, said.max(1))]
+    others, line, shift = _logistic(np.stack(surest, 1), (labels[clear] < OTHER).astype(np.float64))
+    right = clear & (labels < OTHER)
+    if not right.any():
+        return Hearing()
+    ours, theirs = (np.log(p[right].astype(np.float64) + CAREFUL) for p in (digits, said))
+    return Hearing(others, line, shift, *_shared_best(ours, theirs, labels[right]))
+
+
+def _shared_best(ours: NDArray[Any], theirs: NDArray[Any], truth: NDArray[np.int64]) -> tuple[float, float]:
+    """The part of (n, 10) logits `theirs` and the temperature with which `truth` is most likely; the rest is `ours`."""
     best: tuple[float, float, float] | None = None
     for share in np.linspace(0, 1, 11):
-        logits = (1 - share) * found.answers[digits, 1:].astype(np.float64) + share * closer[digits]
+        logits = (1 - share) * ours.astype(np.float64) + share * theirs
         temperature = fit_temperature(logits, truth)
         loss = float(-np.log(softmax(logits, temperature)[np.arange(len(truth)), truth] + 1e-12).mean())
         if best is None or loss < best[0]:
             best = (loss, float(share), temperature)
     assert best is not None
-    return Calibration(first, second, shift, best[1], best[2])
+    return best[1], best[2]
+
+
+def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log((p + CAREFUL) / (1 - p + CAREFUL)))
 
 
 def _label(corners: NDArray[np.float32], page: Page) -> int:

@@ -19,9 +19,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from inkdigits.detection import lines
 from inkdigits.detection import network as parts
 from inkdigits.detection import refinement as looks
-from inkdigits.detection.calibration import Calibration
+from inkdigits.detection.calibration import CAREFUL, Calibration, Hearing
 from inkdigits.detection.refinement import CONTEXT, SIDE
 from inkdigits.graph import OPSET, Ops, Value, opaque
 from inkdigits.quantization import halved
@@ -38,8 +39,18 @@ MARGIN = 16
 """Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
 SCORE = 0.25
 """What the first network finds less likely to be a digit is not looked at again."""
-LIKELY = 0.75
-"""What both together find less likely to be a digit is none."""
+LIKELY = 0.65
+"""What the first two networks find less likely to be a digit is none ..."""
+TOGETHER = 0.5
+"""... but on a line, where the third is heard too, what all together find less likely than this."""
+POSSIBLE = 0.3
+"""There is one line when all that the first two find at least so likely stands on it ..."""
+UNLIKELY = 0.05
+"""... and on it the third is asked about everything that they find at least so likely."""
+AROUND = (2.0, 0.4)
+"""Paper seen around a line, across and down, as parts of the highest digit's height."""
+BETWEEN = 0.2
+"""The third network is asked what it saw in the middle of a find, without this part of its width on each side."""
 OVERLAP = 0.3
 """Of two boxes that share more than this part of their union, the surer one stays."""
 INSIDE = 0.6
@@ -50,16 +61,30 @@ SERIF = 0.45
 """What is smaller than this part of the height of a digit beside it, and less sure, is one of its strokes ..."""
 BESIDE = 0.4
 """... when it is no farther from it than this part of its height."""
+GRAY = (0.299, 0.587, 0.114)
+"""Parts of red, green and blue in the gray levels of a line."""
 MOST = 1000
 """No more digits are found at one size of a picture."""
 Weights = dict[str, list[NDArray[np.float32]]]
 """Layer name -> its arrays."""
+_SHAPES: dict[str, list[Any]] = {
+    "corners": ["n", 4],
+    "answers": ["n", 11],
+    "crops": ["n", SIDE, SIDE, 3],
+    "heard": ["n", 10],
+    "boxes": ["n", 4],
+    "scores": ["n"],
+    "probabilities": ["n", 10],
+}  # of the outputs
 
 
 def build(
     weights: Weights,
     refinement: Weights | None = None,
     calibration: Calibration | None = None,
+    *,
+    line: Weights | None = None,
+    hearing: Hearing | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """The graph, from the arrays of trained networks.
@@ -69,6 +94,9 @@ def build(
         refinement: of the one that takes a closer look. None: the graph gives what that one learns from instead, all
             finds as `corners` (n, 4), `answers` (n, 11) logits and `crops` (n, 32, 32, 3).
         calibration: how their answers become probabilities.
+        line: of the one that looks at whole lines. None: there is none.
+        hearing: how its answers change the others'. None: they do not, and the graph gives all that may be a digit and,
+            before the other outputs, what this is fitted to: `heard` (n, 10), 0.0 where there is more than one line.
         metadata: written into the model's `metadata_props`.
     """
     ops = Ops()
@@ -89,23 +117,20 @@ def build(
     found = ops.call("Loop", ops.whole(levels), "", picture, *nothing, outputs=4, body=body)
     if refinement is None:
         outputs = dict(zip(("corners", "answers", "crops"), found[1:], strict=True))
-        shapes: list[list[Any]] = [["n", 4], ["n", 11], ["n", SIDE, SIDE, 3]]
     else:
-        edge = ops.Concat(*[ops.Reshape(x, [1]) for x in (width, height, width, height)], axis=0)
+        sides = (width, height, width, height)
+        edge = ops.Concat(*(ops.Reshape(side, [1]) for side in sides), axis=0)
         named = _named(ops, refinement, calibration or Calibration(), *found[2:])
-        likely = ops.Greater(named[0], LIKELY)
-        corners, scores, probabilities = _once(ops, *(ops.Compress(x, likely, axis=0) for x in (found[1], *named)))
-        corners = ops.Max(ops.Min(corners, edge), 0.0)
-        start, end = ops.part(corners, 0, 2, 1), ops.part(corners, 2, 4, 1)
+        boxes, scores, digits, heard = _read(ops, picture, first, edge, found[1], *named, line, hearing)
+        boxes = ops.Max(ops.Min(boxes, edge), 0.0)
+        start, end = ops.part(boxes, 0, 2, 1), ops.part(boxes, 2, 4, 1)
         boxes = ops.Concat(start, ops.Sub(end, start), axis=1)
-        outputs = {"boxes": boxes, "scores": scores, "probabilities": probabilities}
-        shapes = [["n", 4], ["n"], ["n", 10]]
+        outputs = {"boxes": boxes, "scores": scores, "probabilities": digits}
+        if line and not hearing:
+            outputs = {"heard": heard, **outputs}
     for name, value in outputs.items():
         ops.nodes.append(helper.make_node("Identity", [value], [name]))
-    infos = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in zip(outputs, shapes, strict=True)
-    ]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, _SHAPES[name]) for name in outputs]
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["H", "W", "C"])
     graph = helper.make_graph(ops.nodes, "inkdigits_pages", [pixels], infos)
     if refinement is not None:
@@ -164,7 +189,7 @@ def _one_size(parent: Ops, weights: Weights, first: Value) -> onnx.GraphProto:
 
 
 def _paper(ops: Ops, picture: Value) -> Value:
-    """The gray level of paper, (1, 3, 1, 1): the mean of what is brighter than the mean."""
+    """The gray level of paper in each channel, (1, C, 1, 1): the mean of what is brighter than the mean."""
     bright = ops.real(ops.GreaterOrEqual(picture, ops.mean(picture, 2, 3, keep=True)))
     count = ops.Max(ops.total(bright, 2, 3, keep=True), 1.0)
     return ops.Div(ops.total(ops.Mul(picture, bright), 2, 3, keep=True), count)
@@ -235,6 +260,36 @@ def _named(
     return scores, ops.Softmax(ops.Div(total, calibration.temperature), axis=1)
 
 
+def _read(
+    ops: Ops,
+    picture: Value,
+    scale: Value,
+    edge: Value,
+    boxes: Value,
+    scores: Value,
+    digits: Value,
+    line: Weights | None,
+    hearing: Hearing | None,
+) -> tuple[Value, Value, Value, Value]:
+    """From all finds every digit once: corners (n, 4), scores (n,), probabilities and what was `heard` (n, 10).
+
+    `picture` (1, 3, H, W) is at `scale` times the size in which corners are given; there `edge` (4,) is its width,
+    height, width and height.
+    """
+
+    def once(least: Any) -> tuple[Value, Value, Value]:
+        likely = ops.Greater(scores, least)
+        return _once(ops, *(ops.Compress(x, likely, axis=0) for x in (boxes, scores, digits)))
+
+    if line is None:
+        return *once(LIKELY), ""
+    level, place = _one_line(ops, boxes, scores, edge)
+    kept = once(ops.Where(level, UNLIKELY, LIKELY))
+    found = ops.Mul(kept[0], scale), *kept[1:]
+    heard = _heard(ops, line, level, picture, ops.Mul(place, scale), *found)
+    return *(_said_together(ops, hearing, level, *kept, heard) if hearing else kept), heard
+
+
 def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
     """Every digit once, the surest of what overlaps, surest first; all that were found in its place say which it is."""
     chosen = ops.NonMaxSuppression(
@@ -252,6 +307,110 @@ def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, 
     keep = ops.Equal(ops.total(surer, 1), 0.0)
     boxes, scores, digits = (ops.Compress(x, keep, axis=0) for x in (kept, kept_scores, votes))
     return boxes, scores, digits
+
+
+def _one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> tuple[Value, Value]:
+    """Whether all that may be a digit stands on one line, not too long, and its corners (4,) with paper around.
+
+    No corner lies beyond the picture's `edge` (4,), its width, height, width and height.
+    """
+    possible = ops.Compress(boxes, ops.Greater(scores, POSSIBLE), axis=0)
+    x0, y0, x1, y1 = (ops.part(possible, i, i + 1, 1) for i in range(4))
+    middle = ops.Div(ops.Add(y0, y1), 2.0)
+
+    def least(x: Value) -> Value:
+        return ops.Neg(most(ops.Neg(x)))
+
+    def most(x: Value) -> Value:
+        return ops.largest(ops.Concat(x, np.full((1, 1), -1e9, np.float32), axis=0))
+
+    tallest = most(ops.Sub(y1, y0))
+    level = ops.And(
+        ops.Greater(ops.size(possible, 0), 0),
+        ops.Less(ops.Sub(most(middle), least(middle)), ops.Mul(tallest, lines.LEVEL)),
+    )
+    across, down = (ops.Mul(tallest, part) for part in AROUND)
+    sides = ops.Sub(least(x0), across), ops.Sub(least(y0), down), ops.Add(most(x1), across), ops.Add(most(y1), down)
+    place = ops.Max(ops.Min(ops.Concat(*(ops.Reshape(side, [1]) for side in sides), axis=0), edge), 0.0)
+    size = ops.Sub(ops.part(place, 2, 4, 0), ops.part(place, 0, 2, 0))
+    wide, high = (ops.Gather(size, index, axis=0) for index in (0, 1))
+    return ops.And(level, ops.Less(wide, ops.Mul(high, lines.LONGEST / lines.HEIGHT))), place
+
+
+def _heard(
+    ops: Ops, line: Weights, level: Value, picture: Value, place: Value, boxes: Value, scores: Value, digits: Value
+) -> Value:
+    """How sure the network for lines is of each digit in each of n boxes: (n, 10), 0.0 where there is no one line.
+
+    What it sees in the place of several boxes is shared among them, for it sees every digit once.
+
+    Args:
+        ops: the graph to write to.
+        line: the network.
+        level: whether there is one line.
+        picture: (1, 3, H, W).
+        place: corners (4,) of the line in it.
+        boxes: corners (n, 4) in it.
+        scores: (n,) how likely there is a digit in each.
+        digits: (n, 10) which one it is if there is.
+    """
+    count = ops.Reshape(ops.size(boxes, 0), [1])
+
+    def look(inner: Ops) -> list[Value]:
+        left, top = (inner.whole(inner.Floor(inner.Gather(place, index, axis=0))) for index in (0, 1))
+        right, bottom = (inner.whole(inner.Ceil(inner.Gather(place, index, axis=0))) for index in (2, 3))
+        cut = inner.part(inner.part(picture, top, bottom, 2), left, right, 3)
+        gray = inner.total(inner.Mul(cut, np.array(GRAY, np.float32).reshape(1, 3, 1, 1)), 1, keep=True)
+        width = inner.real(inner.size(gray, 3))
+        scale = inner.Div(float(lines.HEIGHT), inner.real(inner.size(gray, 2)))
+        wide = inner.Max(inner.Min(inner.Round(inner.Mul(width, scale)), float(lines.LONGEST)), float(lines.LEAST))
+        columns = inner.Reshape(inner.whole(wide), [1])
+        size = inner.Concat(np.array([1, 1, lines.HEIGHT], np.int64), columns, axis=0)
+        small = inner.Resize(gray, "", "", size, mode="linear", antialias=1)
+        ink = inner.Sub(_paper(inner, small), small)
+        ink = inner.Div(ink, inner.Sqrt(inner.Add(inner.mean(inner.Mul(ink, ink)), parts.FAINT**2)))
+        whole = inner.Add(columns, lines.PAPER + lines.MULTIPLE - 1)
+        rest = inner.Sub(inner.Mul(inner.Div(whole, lines.MULTIPLE), lines.MULTIPLE), columns)
+        padded = inner.Pad(ink, inner.Concat(np.zeros(7, np.int64), rest, axis=0))
+        signs = inner.Softmax(lines.layout(OnnxLayers(inner, line), padded), axis=2)
+        said = inner.Squeeze(inner.part(signs, 0, lines.BLANK, 2), [0])  # (T, 10)
+        # Frame t has seen from t to t + 1; a find is from `low` to `high`.
+        last = inner.real(inner.size(said, 0))
+        frame = inner.Reshape(inner.Range(0.0, last, 1.0), np.array([1, -1], np.int64))
+        x0, x1 = (inner.Sub(inner.part(boxes, i, i + 1, 1), inner.real(left)) for i in (0, 2))
+        inset = inner.Mul(inner.Sub(x1, x0), BETWEEN)
+        grow = inner.Div(wide, inner.Mul(width, float(lines.FRAME)))
+        low, high = inner.Mul(inner.Add(x0, inset), grow), inner.Mul(inner.Sub(x1, inset), grow)
+        low = inner.Min(inner.Floor(inner.Max(low, 0.0)), inner.Sub(last, 1.0))
+        inside = inner.And(inner.GreaterOrEqual(frame, low), inner.Or(inner.Less(frame, high), inner.Equal(frame, low)))
+        fits = inner.Mul(inner.real(inside), inner.MatMul(digits, inner.transpose(said)))
+        fits = inner.Mul(fits, inner.Unsqueeze(scores, [1]))
+        share = inner.Div(fits, inner.Max(inner.total(fits, 0, keep=True), 1e-9))  # (n, T)
+        return [inner.largest(inner.Mul(inner.Unsqueeze(share, [2]), inner.Unsqueeze(said, [0])), 1)]
+
+    def nothing(inner: Ops) -> list[Value]:
+        return [inner.Expand(0.0, inner.Concat(count, np.array([10], np.int64), axis=0))]
+
+    return str(ops.either(level, look, nothing)[0])
+
+
+def _said_together(
+    ops: Ops, hearing: Hearing, level: Value, boxes: Value, scores: Value, digits: Value, heard: Value
+) -> tuple[Value, Value, Value]:
+    """On a line: boxes, scores and digits after the third network was heard, surest first; elsewhere as they are."""
+
+    def logit(p: Value) -> Value:
+        return ops.Log(ops.Div(ops.Add(p, CAREFUL), ops.Sub(1 + CAREFUL, p)))
+
+    here = ops.Mul(logit(scores), hearing.others)
+    here = ops.Add(ops.Add(here, ops.Mul(logit(ops.largest(heard, 1)), hearing.line)), hearing.shift)
+    scores = ops.Where(level, ops.Sigmoid(here), scores)
+    known = ops.Mul(ops.Log(ops.Add(digits, CAREFUL)), 1 - hearing.share)
+    known = ops.Add(known, ops.Mul(ops.Log(ops.Add(heard, CAREFUL)), hearing.share))
+    digits = ops.Where(level, ops.Softmax(ops.Div(known, hearing.temperature), axis=1), digits)
+    count = ops.total(ops.whole(ops.Greater(scores, ops.Where(level, TOGETHER, LIKELY))))
+    scores, order = ops.call("TopK", scores, ops.Reshape(count, [1]), outputs=2)
+    return ops.Gather(boxes, order, axis=0), scores, ops.Gather(digits, order, axis=0)
 
 
 def _serif(ops: Ops, boxes: Value) -> Value:
@@ -287,7 +446,7 @@ def _overlap(ops: Ops, first: Value, second: Value) -> tuple[Value, Value, Value
 
 
 class OnnxLayers:
-    """Writes the layouts of `network` and `refinement` as ONNX, (N, C, H, W), with batch normalization folded in.
+    """Writes the layouts of the three networks as ONNX, (N, C, H, W), with batch normalization folded in.
 
     Args:
         ops: the graph to write to.
@@ -350,9 +509,33 @@ class OnnxLayers:
         energy = ops.mean(ops.Mul(rest, rest), 1, 2, 3, keep=True)
         return ops.Div(rest, ops.Sqrt(ops.Add(energy, parts.FAINT**2)))
 
-    def pooled(self, x: Value) -> Value:
+    def pooled(self, x: Value, down: int = 2, across: int = 2) -> Value:
         """See `detection.refinement.Writer`."""
-        return self.ops.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2])
+        return self.ops.MaxPool(x, kernel_shape=[down, across], strides=[down, across])
+
+    def columns(self, x: Value) -> Value:
+        """See `detection.lines.Writer`."""
+        return self.ops.Reshape(self.ops.Transpose(x, perm=[0, 3, 2, 1]), np.array([0, 0, -1], np.int64))
+
+    def recurrent(self, x: Value, units: int, name: str) -> Value:
+        """See `detection.lines.Writer`."""
+        arrays = self._weights[name]  # for each direction: of the input, of the state, and what is added to them
+
+        def gates(array: NDArray[np.float32]) -> NDArray[np.float32]:
+            """Keras has input, forget, cell and output; ONNX has input, output, forget and cell."""
+            i, f, c, o = np.split(array, 4, axis=-1)
+            return np.concatenate([i, o, f, c], axis=-1)
+
+        inputs, states, added = (np.stack([gates(arrays[k]).T, gates(arrays[k + 3]).T]) for k in range(3))
+        added = np.concatenate([added, np.zeros_like(added)], axis=1)
+        along = self.ops.Transpose(x, perm=[1, 0, 2])
+        answers = self.ops.LSTM(along, inputs, states, added, hidden_size=units, direction="bidirectional")
+        return self.ops.Reshape(self.ops.Transpose(answers, perm=[2, 0, 1, 3]), np.array([0, 0, -1], np.int64))
+
+    def each(self, x: Value, units: int, name: str) -> Value:
+        """See `detection.lines.Writer`."""
+        weight, bias = self._weights[name]
+        return self.ops.Add(self.ops.MatMul(x, weight), bias)
 
     def dense(self, x: Value, units: int, name: str, active: bool) -> Value:
         """See `detection.refinement.Writer`."""

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from inkdigits.detection import network, refinement
+from inkdigits.detection import lines, network, refinement
 
 
 def finding() -> keras.Model:
@@ -22,8 +22,14 @@ def refining() -> keras.Model:
     return keras.Model(crops, refinement.layout(Layers(), crops), name="refinement")
 
 
+def lining() -> keras.Model:
+    """A fresh network that looks at whole lines: (n, 32, W, 1) float32 -> (n, W / 4, 11); see `lines.layout`."""
+    ink = keras.Input((lines.HEIGHT, None, 1), name="ink", dtype="float32")
+    return keras.Model(ink, lines.layout(Layers(), ink), name="lines")
+
+
 class Layers:
-    """Writes the layouts of `network` and `refinement` as Keras layers.
+    """Writes the layouts of `network`, `refinement` and `lines` as Keras layers.
 
     Convolutions are named conv01, conv02, ... in the order in which they are written.
     """
@@ -72,9 +78,9 @@ class Layers:
         energy = ops.mean(ops.square(rest), axis=(1, 2, 3), keepdims=True)
         return rest * ops.rsqrt(energy + network.FAINT**2)
 
-    def pooled(self, x: Any) -> Any:
+    def pooled(self, x: Any, down: int = 2, across: int = 2) -> Any:
         """See `refinement.Writer`."""
-        return layers.MaxPooling2D(2)(x)
+        return layers.MaxPooling2D((down, across))(x)
 
     def dense(self, x: Any, units: int, name: str, active: bool) -> Any:
         """See `refinement.Writer`."""
@@ -82,3 +88,16 @@ class Layers:
             x = layers.Flatten()(x)
             x = layers.Dropout(0.2)(x)
         return layers.Dense(units, "relu" if active else None, name=name)(x)
+
+    def columns(self, x: Any) -> Any:
+        """See `lines.Writer`."""
+        rows, maps = x.shape[1], x.shape[3]
+        return layers.Reshape((-1, rows * maps))(layers.Permute((2, 1, 3))(x))
+
+    def recurrent(self, x: Any, units: int, name: str) -> Any:
+        """See `lines.Writer`."""
+        return layers.Bidirectional(layers.LSTM(units, return_sequences=True), name=name)(layers.Dropout(0.2)(x))
+
+    def each(self, x: Any, units: int, name: str) -> Any:
+        """See `lines.Writer`."""
+        return layers.Dense(units, name=name)(x)

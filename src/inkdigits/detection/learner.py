@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from inkdigits.errors import DivergenceError
 from inkdigits.recipes import Optimizer, Schedule
 from inkdigits.training.checkpoints import named, restore, state_of
 from inkdigits.training.engines import seeded
@@ -23,7 +25,7 @@ class Learner:
     Args:
         build: makes the network.
         loss: of the network's answers and what was wanted, the rest of a batch.
-        batch: shape and dtype of what a batch holds; pictures, uint8, come first.
+        batch: shape and dtype of what a batch holds; pictures come first.
         optimizer: with the highest learning rate.
         schedule: of the learning rate.
         steps: there will be.
@@ -50,9 +52,16 @@ class Learner:
         self._step = tf.function(self._one_step, input_signature=batch)
 
     def learn(self, step: int, batch: Sequence[NDArray[Any]]) -> float:
-        """One step; returns its loss."""
+        """One step; returns its loss.
+
+        Raises:
+            DivergenceError: the loss became infinite or not a number.
+        """
         self.optimizer.learning_rate.assign(self._rates[step])
-        return float(self._step(*batch))
+        loss = float(self._step(*batch))
+        if not math.isfinite(loss):
+            raise DivergenceError(f"Expected a finite loss; it became {loss} in step {step + 1}.")
+        return loss
 
     def _one_step(self, pixels: Any, *wanted: Any) -> Any:
         with tf.GradientTape() as tape:

@@ -29,8 +29,8 @@ class Writer(Protocol):
         """Convolution, batch normalization and, when `active`, ReLU."""
         ...
 
-    def pooled(self, x: Any) -> Any:
-        """Half as high and wide, by maximum."""
+    def pooled(self, x: Any, down: int = 2, across: int = 2) -> Any:
+        """Maximum of so many pixels down and across."""
         ...
 
     def dense(self, x: Any, units: int, name: str, active: bool) -> Any:

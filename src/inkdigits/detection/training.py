@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import multiprocessing
 import os
 import queue
@@ -23,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset, last_split, load_dataset
-from inkdigits.detection import PAGES, STEPS, graph, network, refining
+from inkdigits.detection import LINES, PAGES, STEPS, graph, lining, network, refining
 from inkdigits.detection import targets as objective
-from inkdigits.detection.calibration import fitted
+from inkdigits.detection.calibration import fitted, weighed
 from inkdigits.detection.finder import FORMAT, KEY
+from inkdigits.detection.lines import LONGEST
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
-from inkdigits.errors import DivergenceError, InkdigitsError, RecipeError
+from inkdigits.errors import InkdigitsError, RecipeError
 from inkdigits.files import locked, write_atomically
 from inkdigits.recipes import Optimizer, Schedule
 
@@ -44,8 +44,8 @@ OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_
 EPOCHS = 4
 """Times that the second network goes through what the first one found on its pages."""
 CHECKPOINT = "checkpoint.npz"
-CLOSER = "closer.npz"
-"""Where the second network stands."""
+CLOSER, LINER = "closer.npz", "liner.npz"
+"""Where the second network stands, and the third."""
 FILE = "pages.onnx"
 
 
@@ -58,8 +58,10 @@ class Card:
     steps: int
     batch: int
     pages: int
+    lines: int
     data: dict[str, str]
     calibration: dict[str, float]
+    hearing: dict[str, float]
     packages: dict[str, str]
     hardware: dict[str, Any]
     created: str
@@ -70,6 +72,7 @@ def train_pages(
     *,
     steps: int = STEPS,
     pages: int = PAGES,
+    lines: int = LINES,
     seed: int = 0,
     resume: bool = False,
     told: Told | None = None,
@@ -81,8 +84,9 @@ def train_pages(
         out: the folder.
         steps: batches of 16 pages that the first network learns from.
         pages: that the second one learns from.
+        lines: batches of 32 fields that the third one learns from.
         seed: of the weights and the pages.
-        resume: go on with the unfinished training in `out`, which must have begun with the same steps, pages and seed.
+        resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.
         told: is told of progress.
         workers: processes that make pages.
 
@@ -92,6 +96,7 @@ def train_pages(
     Raises:
         RecipeError: the folder holds a training already and `resume` is not set, or there is none to resume.
         DatasetError: MNIST cannot be had.
+        DivergenceError: the loss became infinite or not a number.
         InkdigitsError: another process is training there.
     """
     folder = Path(out)
@@ -99,18 +104,17 @@ def train_pages(
     with contextlib.closing(locked(folder)):
         data = load_dataset("mnist", "train")
         training, validation = last_split(data, 5000)
-        identity = {"steps": steps, "pages": pages, "seed": seed, "data": data.sha256, "batch": BATCH}
+        identity = {"steps": steps, "pages": pages, "lines": lines, "seed": seed, "data": data.sha256, "batch": BATCH}
         learner = _learner(seed, steps)
         progress = Progress(folder / CHECKPOINT, identity)
         begun = _begun(progress, learner, resume)
         if not resume:
             if (folder / FILE).exists():
                 raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
-            (folder / CLOSER).unlink(missing_ok=True)  # without a first network it is of no use
+            for later in (CLOSER, LINER):  # without a first network they are of no use
+                (folder / later).unlink(missing_ok=True)
         for step, batch in enumerate(_batches(training, seed, begun, steps, workers), begun):
-            loss = learner.learn(step, batch)
-            if not math.isfinite(loss):
-                raise DivergenceError(f"Expected a finite loss; it became {loss} in step {step + 1}.")
+            learner.learn(step, batch)
             if told:
                 told("learning to find", step + 1, steps)
             progress.keep(learner, step + 1, steps)
@@ -122,10 +126,11 @@ def train_pages(
             steps=steps,
             seed=seed,
             pages=pages,
+            lines=lines,
             workers=workers + 1,  # nothing else runs meanwhile
             told=told,
         )
-        for done in (CLOSER, CHECKPOINT):
+        for done in (CLOSER, LINER, CHECKPOINT):
             (folder / done).unlink(missing_ok=True)
     return folder / FILE
 
@@ -139,46 +144,61 @@ def refined(
     steps: int,
     seed: int,
     pages: int = PAGES,
+    lines: int = LINES,
     workers: int = 1,
     told: Told | None = None,
 ) -> None:
-    """Teach a second network to look closer at what a trained one finds, calibrate both and write their ONNX file.
+    """Teach two more networks, one to look closer at what a trained one finds and one to read lines; write their file.
 
-    Where the second network stands is kept beside the file, and a call after one that was stopped goes on from there.
+    Where they stand is kept beside the file, and a call after one that was stopped goes on from there.
 
     Args:
         model: the network that finds.
         path: of the file.
         training: digits to make pages of.
-        validation: digits to make the pages of that both are calibrated on.
+        validation: digits to make the pages and fields of that all are calibrated on.
         steps: that `model` was trained for.
-        seed: of the pages and the second network's weights.
-        pages: to learn from.
+        seed: of the pages and the networks' weights.
+        pages: that the second one learns from.
+        lines: batches of fields that the third one learns from.
         workers: processes that make pages.
         told: is told of progress.
     """
     from inkdigits.bundle import hardware, packages
+    from inkdigits.runtimes import open_onnx
+    from inkdigits.synthesis.pages import field
 
+    # What is kept of the third network is taken up again at once; what the second learns from must be found anew.
+    identity = {"lines": lines, "seed": seed, "data": training.sha256}
+    reader = lining.trained(training, lines, seed, max(1, workers - 1), told, Progress(path.with_name(LINER), identity))
+    line = graph.weights_of(reader)
     weights = graph.weights_of(model)
     found = refining.collected(weights, training, pages, seed + 2**32, workers, told)
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
     identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
-    calibration = fitted(held, refining.logits(closer, held.crops))
+    networks = weights, graph.weights_of(closer), fitted(held, refining.logits(closer, held.crops))
+    session = open_onnx(graph.build(*networks, line=line).SerializeToString(), workers)
+    rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
+    digits = validation.images, validation.labels
+    fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART) for rng in rngs)
+    hearing = weighed(session, fields)
     card = Card(
         format=FORMAT,
         seed=seed,
         steps=steps,
         batch=BATCH,
         pages=pages,
+        lines=lines,
         data={"name": "mnist", "training": training.sha256, "validation": validation.sha256},
-        calibration=asdict(calibration),
+        calibration=asdict(networks[2]),
+        hearing=asdict(hearing),
         packages=packages(),
         hardware=hardware(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    built = graph.build(weights, graph.weights_of(closer), calibration, {KEY: json.dumps(asdict(card))})
+    built = graph.build(*networks, line=line, hearing=hearing, metadata={KEY: json.dumps(asdict(card))})
     write_atomically(path, built.SerializeToString())
 
 
