@@ -48,7 +48,7 @@ def accuracy() -> str:
             f"| `{name}` | {int(mine[0]['parameters']):,} | {mine[0]['epochs']} | {seeds} "
             f"| **{statistics.mean(scores):.3f} %**{_spread(scores)} | {span} | {undisputed:.3f} % | {cost:.0f} |"
         )
-    return "\n".join([*lines, "", _where(rows)])
+    return "\n".join([*lines, "", _where(rows, "recipe")])
 
 
 def earlier() -> str:
@@ -131,15 +131,16 @@ def sizes() -> str:
 
 
 def inference() -> str:
-    """The median of each figure of benchmarks/results/inference.csv, on one core and on two."""
+    """The median of each figure of benchmarks/results/inference.csv on each machine, on one core and on two."""
     rows = _rows("inference")
-    lines = ["| engine | model | figure | one core | two cores | rounds |", "|---|---|---|---|---|---|"]
-    for engine, model, figure in dict.fromkeys((row["engine"], row["model"], row["figure"]) for row in rows):
-        mine = [row for row in rows if (row["engine"], row["model"], row["figure"]) == (engine, model, figure)]
+    names = ("engine", "model", "figure", "hardware")
+    lines = [f"| {' | '.join(names)} | one core | two cores | rounds |", "|---|---|---|---|---|---|---|"]
+    for each in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
+        mine = [row for row in rows if tuple(row[name] for name in names) == each]
         values = {cores: [float(row["value"]) for row in mine if row["cores"] == cores] for cores in ("1", "2")}
-        medians = [statistics.median(each) if each else None for each in values.values()]
+        medians = [statistics.median(found) if found else None for found in values.values()]
         shown = " | ".join("" if m is None else f"{m:,.0f}" if m >= 100 else f"{m:.3g}" for m in medians)
-        lines.append(f"| {engine} | {model} | {figure} | {shown} | {max(len(each) for each in values.values())} |")
+        lines.append(f"| {' | '.join(each)} | {shown} | {max(map(len, values.values()))} |")
     return "\n".join([*lines, "", _where(rows)])
 
 
@@ -254,8 +255,13 @@ def _spread(scores: list[float]) -> str:
     return f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
 
 
-def _where(rows: list[dict[str, str]]) -> str:
-    hardware = ", ".join(dict.fromkeys(row["hardware"] for row in rows))
+def _where(rows: list[dict[str, str]], of: str | None = None) -> str:
+    """On what rows were measured; of several machines, which values of the column `of` each has measured."""
+    machines: dict[str, dict[str, None]] = {}
+    for row in rows:
+        machines.setdefault(row["hardware"], {})[f"`{row[of]}`" if of else ""] = None
+    told = of and len(machines) > 1
+    hardware = " and ".join(f"{name} ({', '.join(what)})" if told else name for name, what in machines.items())
     versions = ", ".join(dict.fromkeys(row["versions"] for row in rows))
     return f"Measured on: {hardware}; {versions}."
 
