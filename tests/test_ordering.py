@@ -101,6 +101,20 @@ def test_a_one_is_as_high_as_it_is_narrow() -> None:
     assert lines(np.array([[0, 0, 2, 20], [8, 0, 15, 20], [28, 0, 2, 20]])) == [[[0, 1, 2]]]
 
 
+@pytest.mark.parametrize(
+    ("middles", "numbers"),
+    [
+        ((0, 23, 46, 69), [[0, 1, 2, 3]]),
+        ((0, 20, 45, 68), [[0, 1, 2, 3]]),
+        ((0, 27, 54, 81), [[0], [1], [2], [3]]),  # too far apart for boxes
+        ((0, 14, 37, 52), [[0, 1], [2, 3]]),  # not evenly
+        ((0, 23), [[0], [1]]),  # of two nobody can tell
+    ],
+)
+def test_ones_in_the_boxes_of_a_form_are_one_number(middles: tuple[int, ...], numbers: list[list[int]]) -> None:
+    assert lines(np.array([[middle - 1, 0, 2, 20] for middle in middles])) == [numbers]
+
+
 def test_digits_above_each_other_are_lines() -> None:
     column = np.array([[10, 30 * row, 12, 20] for row in range(5)])
     assert lines(column[::-1]) == [[[4]], [[3]], [[2]], [[1]], [[0]]]

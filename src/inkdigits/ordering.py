@@ -2,7 +2,8 @@
 
 Lines may slope, by up to about 15 degrees and each a little differently, and hold digits of several sizes. A page's
 slope is judged from neighbors; then every digit, from left to right, joins the line whose end it continues, or begins
-one. A gap wider than most of a digit's height separates numbers.
+one. A gap wider than most of a digit's height separates numbers, except in the boxes of a form, where digits stand at
+even distances however narrow some are.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ MEMORY = 4
 """A line's place is judged from its last digits, as many as this."""
 GAP = 0.75
 """A gap of more than this part of the digits' height separates numbers."""
+CELL = 1.3
+"""Three digits or more stand in the boxes of a form when their middles are at most so many heights apart ..."""
+EVEN = 1.3
+"""... and the greatest of these distances is at most so many times the least."""
 UNLIKE = 2.5
 """Digits of one line are at most so many times as high as its others."""
 
@@ -60,7 +65,7 @@ def lines(boxes: NDArray[np.floating]) -> list[list[list[int]]]:
             found.append(best)
         best.members.append(int(index))
     found.sort(key=lambda line: float(np.mean(ys[line.members])))
-    return [_numbers(line.members, boxes, heights) for line in found]
+    return [_numbers(line.members, boxes, xs, heights) for line in found]
 
 
 def _slope(xs: NDArray[np.floating], ys: NDArray[np.floating], heights: NDArray[np.floating]) -> float:
@@ -101,9 +106,14 @@ def _continued(
     return best
 
 
-def _numbers(members: list[int], boxes: NDArray[np.floating], heights: NDArray[np.floating]) -> list[list[int]]:
+def _numbers(
+    members: list[int], boxes: NDArray[np.floating], xs: NDArray[np.floating], heights: NDArray[np.floating]
+) -> list[list[int]]:
     """Split a line where its gaps are wide."""
     tall = float(np.median(heights[members]))
+    apart = np.diff(xs[members])
+    if len(apart) > 1 and apart.max() <= min(EVEN * apart.min(), CELL * tall):
+        return [members]
     numbers = [[members[0]]]
     for before, after in pairwise(members):
         gap = boxes[after, 0] - (boxes[before, 0] + boxes[before, 2])
