@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import queue
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ from inkdigits.detection.finder import KEY, Finder
 from inkdigits.detection.learner import Learner
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.targets import Targets, loss, targets
+from inkdigits.detection.workers import ahead
 from inkdigits.errors import BundleError, DivergenceError, InkdigitsError, RecipeError
 from inkdigits.graph import OPSET, Ops
 from inkdigits.recognizer import PAGES, WEIGHTS
@@ -265,8 +267,10 @@ def session_of(ops: Ops, inputs: list[str], outputs: list[str], number: int = Te
     [
         ([(10, 20, 30, 60), (40, 22, 60, 58), (70, 26, 80, 64)], [0.9, 0.8, 0.9], True),
         ([(10, 20, 30, 60)], [0.31], True),
-        ([(10, 20, 30, 60), (40, 50, 60, 90)], [0.9, 0.9], False),
-        ([(10, 20, 30, 60), (40, 50, 60, 90)], [0.9, 0.25], True),  # the other is not likely
+        ([(10, 20, 30, 60), (40, 56, 60, 96)], [0.9, 0.9], False),
+        ([(10, 20, 30, 60), (40, 56, 60, 96)], [0.9, 0.25], True),  # the other is not likely
+        ([(10, 5, 20, 89), (40, 5, 60, 45), (70, 5, 90, 45), (40, 49, 60, 89)], [0.5, 0.9, 0.9, 0.9], False),
+        ([(10, 5, 20, 89), (40, 25, 60, 65), (70, 25, 90, 65), (100, 27, 120, 67)], [0.5, 0.9, 0.9, 0.9], True),
         ([(10, 20, 30, 60)], [0.29], False),
         ([(90, 20, 110, 60), (980, 20, 1080, 60)], [0.9, 0.9], True),  # with paper 1,150 by 72
         ([(90, 20, 110, 60), (980, 20, 1085, 60)], [0.9, 0.9], False),
@@ -326,6 +330,11 @@ def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
     np.testing.assert_allclose(shared.sum(0), single[0], rtol=0.01)
     fits = alone["scores"] * (digits @ single[0])
     np.testing.assert_allclose(shared, np.outer(fits / fits.sum(), single[0]), rtol=0.01)
+    # What stands above the line or below hears nothing of it; a line at the very border is a pixel wide at least.
+    alone["boxes"] = np.array([(88, 1, 92, 20), (88, 36, 92, 52)], np.float32)
+    assert not asked.run(None, {"level": np.array(True), **alone})[0].any()
+    alone["place"] = np.array([picture.shape[1], 60, picture.shape[1], 60], np.float32)
+    assert np.isfinite(asked.run(None, {"level": np.array(True), **alone})[0]).all()
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
@@ -759,19 +768,6 @@ def test_batches_come_from_other_processes_as_from_this_one(digits: Dataset) -> 
             assert all(np.array_equal(one, other) for one, other in zip(batch, expected, strict=True))
 
 
-def test_a_process_that_died_is_an_error_and_no_endless_wait() -> None:
-    class Silent:
-        def get(self, timeout: float) -> object:
-            raise queue.Empty
-
-    class Dead:
-        def is_alive(self) -> bool:
-            return False
-
-    with pytest.raises(InkdigitsError, match="died"):
-        training._received(Silent(), Dead())
-
-
 def test_it_learns(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same batch again and again: its loss falls a good deal."""
     for name, value in {"BATCH": 2, "HEIGHT": 64, "WIDTH": 96}.items():
@@ -799,7 +795,7 @@ def test_what_is_found_on_pages_is_the_same_with_any_number_of_workers(
     assert found.answers.shape == (count, 11) and found.crops.shape == (count, 32, 32, 3)
     assert found.crops.dtype == np.uint8 and set(found.labels.tolist()) <= set(range(-1, 11))
     refining._begin(graph.build(weights).SerializeToString(), digits.images, digits.labels)
-    again = refining._part((3, 0, 4))
+    again = refining._part(3, 0, 4)
     assert np.array_equal(found.labels, again.labels) and np.array_equal(found.crops, again.crops)
     np.testing.assert_allclose(found.answers, again.answers, rtol=1e-5)
 
@@ -855,7 +851,7 @@ def test_a_closer_look_that_was_stopped_goes_on_to_the_same_weights(
 
 
 def stop_at(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C when the second network is to make this step."""
+    """Ctrl-C when a network is to make this step."""
     learn = Learner.learn
 
     def stopped(learner: Learner, step: int, batch: Any) -> float:
@@ -870,22 +866,33 @@ def stop_at(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def few(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small batches of lines, made in this process."""
 
-    class Here:
-        def __init__(self, workers: int, begin: Callable[..., None], given: tuple[Any, ...]) -> None:
-            begin(*given)
+    def here(
+        make: Callable[..., Any], tasks: list[tuple[Any, ...]], _: int, begin: Callable[..., None], *given: Any
+    ) -> Any:
+        begin(*given)
+        return itertools.starmap(make, tasks)
 
-        def __enter__(self) -> Here:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def apply_async(self, function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
-            return type("Made", (), {"get": lambda _: function(*given)})()
-
-    monkeypatch.setattr(lining.multiprocessing, "get_context", lambda _: type("Context", (), {"Pool": Here}))
+    monkeypatch.setattr(lining, "ahead", here)
     monkeypatch.setattr(lining, "BATCH", 3)
     monkeypatch.setattr(lining, "CHUNK", 2)
-    monkeypatch.setattr(lining.signal, "signal", lambda *_: None)
+
+
+def half_of(number: int) -> float:
+    return number / 2
+
+
+def dead(number: int) -> None:
+    os._exit(number)
+
+
+def nothing(*_: object) -> None: ...
+
+
+def test_other_processes_answer_in_order_and_their_death_is_an_error() -> None:
+    assert list(ahead(half_of, [(number,) for number in range(9)], 2, nothing, 1, 2)) == [i / 2 for i in range(9)]
+    assert not list(ahead(half_of, [], 1, nothing))
+    with pytest.raises(InkdigitsError, match="has died"):
+        list(ahead(dead, [(3,)], 1, nothing))
 
 
 def test_lines_come_in_batches_of_the_same_length_in_the_order_of_the_steps(few: None, digits: Dataset) -> None:
@@ -907,7 +914,7 @@ def test_lines_come_in_batches_of_the_same_length_in_the_order_of_the_steps(few:
 
 
 def test_other_processes_make_the_same_lines(digits: Dataset) -> None:
-    lining._begin_worker(digits.images, digits.labels)
+    lining._begin(digits.images, digits.labels)
     (one,) = lining._chunk(2, 0, 1)
     (other,) = lining.batches(digits, 2, 0, 1)
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
@@ -941,7 +948,7 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
     for lean, order in ((0.0, [3, 5]), (0.6, [5, 3])):
         monkeypatch.setattr(lining, "LEANING", 1.0)
         monkeypatch.setattr(lining, "LEANS", (lean, lean))
-        lining._begin_worker(digits.images, digits.labels)
+        lining._begin(digits.images, digits.labels)
         ink, told = lining._line(np.random.default_rng(0))
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))

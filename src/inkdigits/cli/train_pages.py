@@ -48,13 +48,15 @@ def command(
 def _print(path: Path, as_json: bool) -> None:
     """What came out: the file and the card in it."""
     from inkdigits.detection.finder import Finder
+    from inkdigits.detection.lining import BATCH
 
     card = Finder(path).card
     if as_json:
         console.print_json({"file": str(path), "bytes": path.stat().st_size, **card})
         return
-    size, pages = path.stat().st_size / 1000, card["steps"] * card["batch"] + card["pages"]
-    said = f"{path}: {size:,.0f} kB, learned from {pages:,} pages and {card['lines']:,} batches of fields."
+    pages, fields = card["steps"] * card["batch"] + card["pages"], card["lines"] * BATCH
+    size = path.stat().st_size / 1000
+    said = f"{path}: {size:,.0f} kB, learned from {pages:,} pages and {fields:,} fields."
     console.stdout().print(said, markup=False, soft_wrap=True)
     console.stdout().print(f"Next: inkdigits read --pages {path} PICTURES", markup=False, soft_wrap=True)
 

@@ -22,7 +22,7 @@ UNCLEAR = 0.3
 
 @dataclass(frozen=True)
 class Calibration:
-    """How scores and probabilities follow from the logits of both networks."""
+    """How scores and probabilities follow from the logits of the first two networks."""
 
     first: float = 0.5
     """Weight of the first network's logit of "a digit is here" (logistic regression; Platt, 1999) ..."""

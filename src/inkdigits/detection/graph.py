@@ -44,7 +44,9 @@ LIKELY = 0.65
 TOGETHER = 0.5
 """... but on a line, where the third is heard too, what all together find less likely than this."""
 POSSIBLE = 0.3
-"""There is one line when all that the first two find at least so likely stands on it ..."""
+"""There is one line when of all that the first two find at least so likely ..."""
+LEVEL = 0.8
+"""... the middles differ by less than this part of the median height ..."""
 UNLIKELY = 0.05
 """... and on it the third is asked about everything that they find at least so likely."""
 AROUND = (2.0, 0.4)
@@ -324,11 +326,15 @@ def _one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> tuple[Value
     def most(x: Value) -> Value:
         return ops.largest(ops.Concat(x, np.full((1, 1), -1e9, np.float32), axis=0))
 
-    tallest = most(ops.Sub(y1, y0))
-    level = ops.And(
-        ops.Greater(ops.size(possible, 0), 0),
-        ops.Less(ops.Sub(most(middle), least(middle)), ops.Mul(tallest, lines.LEVEL)),
-    )
+    heights, count = ops.Sub(y1, y0), ops.size(possible, 0)
+    tallest = most(heights)
+    # The median, lest one tall mark beside two lines make them one; the 0.0 is for where there is nothing.
+    ordered = ops.Concat(ops.Reshape(heights, [-1]), np.zeros(1, np.float32), axis=0)
+    half = ops.Add(ops.Div(count, 2), 1)
+    highest = ops.call("TopK", ordered, ops.Reshape(half, [1]), outputs=2)[0]
+    middling = ops.Gather(highest, ops.Sub(half, 1), axis=0)
+    spread = ops.Sub(most(middle), least(middle))
+    level = ops.And(ops.Greater(count, 0), ops.Less(spread, ops.Mul(middling, LEVEL)))
     across, down = (ops.Mul(tallest, part) for part in AROUND)
     sides = ops.Sub(least(x0), across), ops.Sub(least(y0), down), ops.Add(most(x1), across), ops.Add(most(y1), down)
     place = ops.Max(ops.Min(ops.Concat(*(ops.Reshape(side, [1]) for side in sides), axis=0), edge), 0.0)
@@ -357,8 +363,13 @@ def _heard(
     count = ops.Reshape(ops.size(boxes, 0), [1])
 
     def look(inner: Ops) -> list[Value]:
-        left, top = (inner.whole(inner.Floor(inner.Gather(place, index, axis=0))) for index in (0, 1))
-        right, bottom = (inner.whole(inner.Ceil(inner.Gather(place, index, axis=0))) for index in (2, 3))
+        def ends(low: int, high: int, axis: int) -> tuple[Value, Value]:
+            """At least one pixel of the picture."""
+            first, last = (inner.Gather(place, index, axis=0) for index in (low, high))
+            start = inner.Min(inner.whole(inner.Floor(first)), inner.Sub(inner.size(picture, axis), 1))
+            return start, inner.Max(inner.whole(inner.Ceil(last)), inner.Add(start, 1))
+
+        (left, right), (top, bottom) = ends(0, 2, 3), ends(1, 3, 2)
         cut = inner.part(inner.part(picture, top, bottom, 2), left, right, 3)
         gray = inner.total(inner.Mul(cut, np.array(GRAY, np.float32).reshape(1, 3, 1, 1)), 1, keep=True)
         width = inner.real(inner.size(gray, 3))
@@ -383,6 +394,9 @@ def _heard(
         low, high = inner.Mul(inner.Add(x0, inset), grow), inner.Mul(inner.Sub(x1, inset), grow)
         low = inner.Min(inner.Floor(inner.Max(low, 0.0)), inner.Sub(last, 1.0))
         inside = inner.And(inner.GreaterOrEqual(frame, low), inner.Or(inner.Less(frame, high), inner.Equal(frame, low)))
+        middle = inner.Div(inner.Add(inner.part(boxes, 1, 2, 1), inner.part(boxes, 3, 4, 1)), 2.0)
+        above, below = (inner.Gather(place, index, axis=0) for index in (1, 3))
+        inside = inner.And(inside, inner.And(inner.Greater(middle, above), inner.Less(middle, below)))
         fits = inner.Mul(inner.real(inside), inner.MatMul(digits, inner.transpose(said)))
         fits = inner.Mul(fits, inner.Unsqueeze(scores, [1]))
         share = inner.Div(fits, inner.Max(inner.total(fits, 0, keep=True), 1e-9))  # (n, T)

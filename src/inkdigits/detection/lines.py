@@ -12,8 +12,6 @@ from typing import Any, Protocol
 
 HEIGHT, LEAST, LONGEST = 32, 8, 512
 """Height, and least and greatest width, of what the network sees, in pixels; it is not asked about longer lines."""
-LEVEL = 0.6
-"""Digits stand on one line when their middles differ by less than this part of the highest one's height."""
 PAPER, MULTIPLE = 16, 16
 """At least so many pixels of paper follow at its right end, to a multiple of so many."""
 FRAME = 4

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset
-from inkdigits.detection.lines import BLANK, HEIGHT, LEAST, LEVEL, LONGEST, MULTIPLE, PAPER
+from inkdigits.detection.lines import BLANK, HEIGHT, LEAST, LONGEST, MULTIPLE, PAPER
 from inkdigits.detection.network import FAINT
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
+from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
 
 BATCH = 32
@@ -24,6 +22,8 @@ CHUNK = 32
 """Batches made at once, of lines about as long as each other."""
 MOST = 16
 """No more digits are on a line."""
+LEVEL = 0.6
+"""Digits stand on one line when their middles differ by less than this part of the highest one's height."""
 APART = 0.08
 """On so many lines digits stand far apart."""
 LEANING, LEANS = 0.4, (-0.2, 0.6)
@@ -32,7 +32,8 @@ OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 """Ink (n, 32, W, 1), digits from left to right (n, `MOST`), and how many they are (n,)."""
-_data: Any = None  # of a worker process
+_data: Any = None
+"""Of a process that makes fields: the images and labels of MNIST."""
 
 
 def trained(
@@ -51,6 +52,7 @@ def trained(
     Raises:
         RecipeError: what was kept is of another training.
         DivergenceError: the loss became infinite or not a number.
+        InkdigitsError: a process that makes fields died.
     """
     import tensorflow as tf
 
@@ -72,7 +74,7 @@ def trained(
         third.learn(step, given)
         if progress:
             progress.keep(third, step + 1, steps)
-        if told and step % 50 == 49:
+        if told and (step % 50 == 49 or step == steps - 1):
             told("learning to read lines", step + 1, steps)
     return third.average
 
@@ -100,23 +102,16 @@ def batches(data: Dataset, seed: int, first: int, steps: int, workers: int = 1) 
     """The batches of steps `first` to `steps`, made by other processes ahead of time."""
     if first == steps:
         return
-    with multiprocessing.get_context("spawn").Pool(workers, _begin_worker, (data.images, data.labels)) as pool:
-        asked: deque[Any] = deque()
-        left = first % CHUNK
-        for number in range(first // CHUNK, -(-steps // CHUNK)):
-            asked.append(pool.apply_async(_chunk, (seed, number, min(CHUNK, steps - number * CHUNK))))
-            if len(asked) > workers:  # the next are made while these are learned from
-                yield from asked.popleft().get()[left:]
-                left = 0
-        for made in asked:
-            yield from made.get()[left:]
-            left = 0
+    left = first % CHUNK
+    numbers = range(first // CHUNK, -(-steps // CHUNK))
+    tasks = [(seed, number, min(CHUNK, steps - number * CHUNK)) for number in numbers]
+    for made in ahead(_chunk, tasks, workers, _begin, data.images, data.labels):
+        yield from made[left:]
+        left = 0
 
 
-def _begin_worker(*given: Any) -> None:
+def _begin(*given: Any) -> None:
     global _data
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked, which ends this one
-    cv2.setNumThreads(1)
     _data = given
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +15,7 @@ from inkdigits.detection import graph
 from inkdigits.detection.calibration import Finds, finds
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refinement import SIDE
+from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
 
 PER_PAGE = 16
@@ -30,22 +29,26 @@ _PART = 20
 
 Told = Callable[[str, int, int], None]
 """Told (what is being done, how much of it is done, of how much)."""
-_session: Any = None  # of a worker process
+_session: Any = None
 _data: Any = None
+"""Of a process that looks at pages."""
 
 
 def collected(
     weights: graph.Weights, data: Dataset, pages: int, seed: int, workers: int = 1, told: Told | None = None
 ) -> Finds:
-    """What the first network finds on `pages` hard pages made of a dataset's digits; the same for the same seed."""
+    """What the first network finds on `pages` hard pages made of a dataset's digits; the same for the same seed.
+
+    Raises:
+        InkdigitsError: a process that looks at pages died.
+    """
     content = graph.build(weights).SerializeToString()
     tasks = [(seed, start, min(start + _PART, pages)) for start in range(0, pages, _PART)]
     parts: list[Finds] = []
-    with multiprocessing.get_context("spawn").Pool(workers, _begin_worker, (content, data.images, data.labels)) as pool:
-        for part in pool.imap(_part, tasks):
-            parts.append(part)
-            if told:
-                told("looking at pages", min(len(parts) * _PART, pages), pages)
+    for part in ahead(_part, tasks, workers, _begin, content, data.images, data.labels):
+        parts.append(part)
+        if told:
+            told("looking at pages", min(len(parts) * _PART, pages), pages)
     return Finds(
         np.concatenate([part.answers for part in parts]),
         np.concatenate([part.crops for part in parts]),
@@ -53,26 +56,17 @@ def collected(
     )
 
 
-def _begin_worker(*given: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked, which ends this one
-    _begin(*given)
-
-
 def _begin(content: bytes, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
     global _session, _data
-    import cv2
-
     from inkdigits.runtimes import open_onnx
 
-    cv2.setNumThreads(1)
     _session = open_onnx(content, 1)
     _data = images, labels
 
 
-def _part(task: tuple[int, int, int]) -> Finds:
+def _part(seed: int, start: int, end: int) -> Finds:
     from inkdigits.synthesis.pages import page
 
-    seed, start, end = task
     answers, crops, labels = [], [], []
     for index in range(start, end):
         rng = np.random.default_rng([seed, index])
@@ -102,6 +96,7 @@ def trained(
 
     Raises:
         RecipeError: what was kept is of another training.
+        DivergenceError: the loss became infinite or not a number.
     """
     import tensorflow as tf
 

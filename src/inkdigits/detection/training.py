@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import multiprocessing
-import os
-import queue
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,7 +26,8 @@ from inkdigits.detection.finder import FORMAT, KEY
 from inkdigits.detection.lines import LONGEST
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
-from inkdigits.errors import InkdigitsError, RecipeError
+from inkdigits.detection.workers import ahead
+from inkdigits.errors import RecipeError
 from inkdigits.files import locked, write_atomically
 from inkdigits.recipes import Optimizer, Schedule
 
@@ -47,6 +45,9 @@ CHECKPOINT = "checkpoint.npz"
 CLOSER, LINER = "closer.npz", "liner.npz"
 """Where the second network stands, and the third."""
 FILE = "pages.onnx"
+
+_data: Any = None
+"""Of a process that makes pages: the images and labels of MNIST."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def train_pages(
         seed: of the weights and the pages.
         resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.
         told: is told of progress.
-        workers: processes that make pages.
+        workers: processes that make pages, beside this one.
 
     Returns:
         The path of the file.
@@ -97,7 +98,7 @@ def train_pages(
         RecipeError: the folder holds a training already and `resume` is not set, or there is none to resume.
         DatasetError: MNIST cannot be had.
         DivergenceError: the loss became infinite or not a number.
-        InkdigitsError: another process is training there.
+        InkdigitsError: another process is training there, or one that makes pages died.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ def train_pages(
             seed=seed,
             pages=pages,
             lines=lines,
-            workers=workers + 1,  # nothing else runs meanwhile
+            workers=workers,
             told=told,
         )
         for done in (CLOSER, LINER, CHECKPOINT):
@@ -161,8 +162,13 @@ def refined(
         seed: of the pages and the networks' weights.
         pages: that the second one learns from.
         lines: batches of fields that the third one learns from.
-        workers: processes that make pages.
+        workers: processes that make pages, beside this one.
         told: is told of progress.
+
+    Raises:
+        RecipeError: what was kept is of another training.
+        DivergenceError: the loss became infinite or not a number.
+        InkdigitsError: a process that makes pages died.
     """
     from inkdigits.bundle import hardware, packages
     from inkdigits.runtimes import open_onnx
@@ -170,16 +176,17 @@ def refined(
 
     # What is kept of the third network is taken up again at once; what the second learns from must be found anew.
     identity = {"lines": lines, "seed": seed, "data": training.sha256}
-    reader = lining.trained(training, lines, seed, max(1, workers - 1), told, Progress(path.with_name(LINER), identity))
+    reader = lining.trained(training, lines, seed, workers, told, Progress(path.with_name(LINER), identity))
     line = graph.weights_of(reader)
     weights = graph.weights_of(model)
-    found = refining.collected(weights, training, pages, seed + 2**32, workers, told)
+    every = workers + 1  # nothing is learned meanwhile
+    found = refining.collected(weights, training, pages, seed + 2**32, every, told)
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
     identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
-    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, workers, told)
+    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told)
     networks = weights, graph.weights_of(closer), fitted(held, refining.logits(closer, held.crops))
-    session = open_onnx(graph.build(*networks, line=line).SerializeToString(), workers)
+    session = open_onnx(graph.build(*networks, line=line).SerializeToString(), every)
     rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
     digits = validation.images, validation.labels
     fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART) for rng in rngs)
@@ -231,47 +238,17 @@ def _begun(progress: Progress, learner: Learner, resume: bool) -> int:
 
 def _batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:
     """The batches of steps `first` to `steps`, made by other processes ahead of time."""
-    context = multiprocessing.get_context("spawn")
-    queues = [context.Queue(4) for _ in range(workers)]
-    made = [
-        context.Process(
-            target=_work, args=(data.images, data.labels, seed, range(first + k, steps, workers), sink), daemon=True
-        )
-        for k, sink in enumerate(queues)
-    ]
-    for process in made:
-        process.start()
-    try:
-        for step in range(first, steps):
-            turn = (step - first) % workers
-            yield _received(queues[turn], made[turn])
-    finally:
-        for process in made:
-            process.terminate()
+    return ahead(_batch, [(seed, step) for step in range(first, steps)], workers, _begin, data.images, data.labels)
 
 
-def _received(source: Any, maker: Any) -> tuple[NDArray[Any], ...]:
-    """The next batch from a process; an error when it has died."""
-    while True:
-        alive = maker.is_alive()
-        try:
-            batch: tuple[NDArray[Any], ...] = source.get(timeout=5)
-        except queue.Empty:
-            if not alive:
-                raise InkdigitsError(
-                    "A process that makes pages has died; perhaps there was too little memory."
-                ) from None
-        else:
-            return batch
+def _begin(*given: NDArray[np.uint8]) -> None:
+    global _data
+    _data = given
 
 
-def _work(images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int, steps: range, sink: Any) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    for step in steps:
-        sink.put(batch(images, labels, seed, step))
+def _batch(seed: int, step: int) -> tuple[NDArray[Any], ...]:
+    images, labels = _data
+    return batch(images, labels, seed, step)
 
 
 def batch(images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int, step: int) -> tuple[NDArray[Any], ...]:
