@@ -2,20 +2,23 @@
 
 `cut`: ink is cut apart where it is not connected, and `classify` says what each piece is, as most tutorials do.
 `boxes`: the network for pages says where digits are, and `classify` alone says which.
+`digitwise`: the networks for pages without the one that sees whole lines.
 `sequences`: a network reads a field from left to right; benchmarks/sequences.py trains it first.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 import inkdigits
-from engines import BROKEN, Answer, dark_on_light, prepared
+from engines import BROKEN, Answer, Inkdigits, dark_on_light, prepared
 from inkdigits.detection.finder import Finder
 from inkdigits.ordering import lines
 from inkdigits.recognizer import PAGES
@@ -125,6 +128,34 @@ class Boxes(_Pieces):
         return self._finder.find(pixels).boxes.astype(np.float64)
 
 
+class Digitwise(Inkdigits):
+    """Every digit is found and looked at closer, but no network sees the line."""
+
+    name = "digitwise"
+
+    def __init__(self, model: str = "default") -> None:
+        super().__init__(model)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "pages.onnx"
+            path.write_bytes(without_lines().SerializeToString())
+            self._recognizer = inkdigits.load(model, pages=path)
+            self._recognizer.read(np.full((32, 32), 255, np.uint8))  # which opens the file
+
+
+def without_lines() -> onnx.ModelProto:
+    """The graph of the networks for pages, to which nothing stands on one line."""
+    model = onnx.load(PAGES)
+    (line,) = (
+        node.input[0]
+        for node in model.graph.node
+        if any(inner.op_type == "LSTM" for branch in node.attribute for inner in branch.g.node)
+    )
+    (told,) = (node for node in model.graph.node if line in node.output)
+    no = onnx.numpy_helper.from_array(np.array(False))
+    told.CopyFrom(onnx.helper.make_node("Constant", [], [line], value=no))
+    return model
+
+
 def _stacked(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Boxes sorted by x; those that lie above each other and touch, like the bar of a five, become one."""
     merged: list[NDArray[np.float64]] = []
@@ -150,4 +181,4 @@ def _part(pixels: Pixels, box: NDArray[np.float64]) -> Pixels:
     return np.ascontiguousarray(pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
 
 
-DESIGNS = {"cut": Cut, "boxes": Boxes, "sequences": Sequences}
+DESIGNS = {"cut": Cut, "boxes": Boxes, "digitwise": Digitwise, "sequences": Sequences}

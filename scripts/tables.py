@@ -151,7 +151,7 @@ def realworld() -> str:
 
 def designs() -> str:
     """The design of inkdigits and others, of benchmarks/results/realworld.csv, side by side."""
-    return _side_by_side(("inkdigits", "sequences", "boxes", "cut"), _OF_TEXTS, optional=("sequences",))
+    return _side_by_side(("inkdigits", "digitwise", "sequences", "boxes", "cut"), _OF_TEXTS, optional=("sequences",))
 
 
 def _side_by_side(engines: tuple[str, ...], wanted: tuple[str, ...], optional: tuple[str, ...] = ()) -> str:

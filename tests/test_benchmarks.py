@@ -23,6 +23,8 @@ from inkdigits.datasets import load_dataset
 from inkdigits.detection import lining
 from inkdigits.detection.lines import BLANK
 from inkdigits.recipes import Recipe, load_recipe, recipe_names
+from inkdigits.recognizer import PAGES
+from inkdigits.runtimes import open_onnx
 from pictures import picture
 from written import written
 
@@ -224,7 +226,7 @@ def test_inkdigits_counts_a_broken_picture_as_wrong(engines: ModuleType, tmp_pat
     assert ours.cpu_seconds() > 0 and "default" in ours.version
 
 
-@pytest.mark.parametrize("name", ["cut", "boxes"])
+@pytest.mark.parametrize("name", ["cut", "boxes", "digitwise"])
 def test_other_designs_read_easy_pictures_too(name: str, realworld: ModuleType, engines: ModuleType) -> None:
     design = realworld.ENGINES[name]()
     given = [written("407 83", "12"), np.full((50, 90), 240, np.uint8), "no picture"]
@@ -232,6 +234,14 @@ def test_other_designs_read_easy_pictures_too(name: str, realworld: ModuleType, 
     assert answers[0].text.splitlines()[0] == "407 83" and answers[0].text.count("\n") == 1
     assert answers[1].refused and answers[1].text == ""
     assert answers[2] is engines.BROKEN and design.cpu_seconds() > 0
+
+
+def test_digitwise_has_what_inkdigits_has_but_for_lines(realworld: ModuleType) -> None:
+    designs = importlib.import_module("designs")
+    ours, theirs = (open_onnx(m, 1) for m in (PAGES.read_bytes(), designs.without_lines().SerializeToString()))
+    for page, same in ((written("407 83", "12"), True), (written("4071"), False)):
+        given = {"pixels": page[..., None]}
+        assert np.array_equal(ours.run(None, given)[1], theirs.run(None, given)[1]) == same
 
 
 @pytest.fixture
