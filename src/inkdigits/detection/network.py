@@ -5,7 +5,7 @@ cells of 4 x 4 pixels it says whether a digit's middle is there, which digit, an
 digits of 12 to 44 pixels; larger ones are found in a picture made smaller.
 
 `layout` says once what the network is made of; `inkdigits.detection.layers` writes it for Keras, which trains it, and
-`inkdigits.detection.graph` for ONNX, which runs it on pictures of any size.
+`inkdigits.detection.onnx_layers` for ONNX, which runs it on pictures of any size.
 """
 
 from __future__ import annotations
