@@ -1,4 +1,4 @@
-# The only list of commands. `make run` and `make test` need Python 3.11 and make; with Node, one runtime more is tested.
+# The only list of commands. `make run` and `make test` need Python 3.11 and make; with Node, more is tested.
 
 PYTHON ?= python3.11
 VENV   := .venv

@@ -30,6 +30,19 @@ def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache
 
 
+@pytest.fixture(scope="session")
+def typefaces_cache(data_cache: Path) -> Path:
+    """The same cache folder, with the real typefaces beside MNIST; npm fetches them."""
+    from inkdigits.datasets.typefaces import load_typefaces
+
+    if shutil.which("npm") is None and "CI" not in os.environ:
+        pytest.skip("typefaces come from npm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(data_cache))
+        load_typefaces()
+    return data_cache
+
+
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Home, cache and working folder are empty temporary folders: no test reads or writes the user's own."""

@@ -1,10 +1,19 @@
-"""Readings made by hand: several lines, several numbers, accepted and rejected digits."""
+"""Readings made by hand (several lines, several numbers, accepted and rejected digits), and a typeface."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from inkdigits.reading import Digit, Line, Number, Reading
+from inkdigits.synthesis.typefaces import Face
+
+
+def face(wide: int = 30) -> Face:
+    """A typeface whose digits are bars, each of its own width, and whose words are bars of another height."""
+    digits = tuple(np.full((40, wide + digit), 255, np.uint8) for digit in range(10))
+    return Face(digits, (np.full((20, 90), 255, np.uint8),), pen=0.1)
 
 
 def number(text: str, x: float, y: float, confidence: float = 0.99, size: float = 20.0) -> Number:

@@ -20,6 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+import handmade
 from inkdigits import calibration as scores
 from inkdigits.datasets import Dataset, load_dataset
 from inkdigits.detection import (
@@ -28,6 +29,7 @@ from inkdigits.detection import (
     layers,
     lines,
     lining,
+    merging,
     network,
     progress,
     refinement,
@@ -37,6 +39,7 @@ from inkdigits.detection import (
 from inkdigits.detection.calibration import Calibration, Finds, Hearing, fitted, weighed
 from inkdigits.detection.finder import KEY, Finder
 from inkdigits.detection.learner import Learner
+from inkdigits.detection.onnx_layers import OnnxLayers, weights_of
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.targets import Targets, loss, targets
 from inkdigits.detection.workers import ahead
@@ -148,10 +151,10 @@ def shaken(model: Any, seed: int) -> Any:
     return model
 
 
-def onnx_of(write: Callable[[graph.OnnxLayers, str], str], model: Any) -> onnxruntime.InferenceSession:
+def onnx_of(write: Callable[[OnnxLayers, str], str], model: Any) -> onnxruntime.InferenceSession:
     """A network's layout written as ONNX, on its own."""
     ops = Ops()
-    answers = write(graph.OnnxLayers(ops, graph.weights_of(model)), "input")
+    answers = write(OnnxLayers(ops, weights_of(model)), "input")
     value = helper.make_tensor_value_info
     body = helper.make_graph(
         ops.nodes, "g", [value("input", TensorProto.FLOAT, None)], [value(answers, TensorProto.FLOAT, None)]
@@ -225,7 +228,7 @@ def test_no_picture_is_looked_at_with_too_many_pixels(shape: tuple[int, int]) ->
 
 def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
     ops = Ops()
-    results = graph._once(ops, "boxes", "scores", "digits")
+    results = merging._once(ops, "boxes", "scores", "digits")
     value = helper.make_tensor_value_info
     inputs = [value(name, TensorProto.FLOAT, None) for name in ("boxes", "scores", "digits")]
     outputs = [value(name, TensorProto.FLOAT, None) for name in results]
@@ -283,12 +286,12 @@ def test_a_line_is_where_all_that_may_be_a_digit_stands_side_by_side(
 ) -> None:
     ops = Ops()
     names = ["boxes", "scores", "edge"]
-    found = session_of(ops, names, list(graph._one_line(ops, *names)), TensorProto.BOOL)
+    found = session_of(ops, names, list(merging._one_line(ops, *names)), TensorProto.BOOL)
     boxes, edge = np.array(corners, np.float32).reshape(-1, 4), np.array([1200, 90, 1200, 90], np.float32)
     told, place = found.run(None, {"boxes": boxes, "scores": np.array(scores, np.float32), "edge": edge})
     assert bool(told) == level
     if level:
-        likely = boxes[np.array(scores) > graph.POSSIBLE]
+        likely = boxes[np.array(scores) > merging.POSSIBLE]
         tall = (likely[:, 3] - likely[:, 1]).max()
         around = np.array([-2.0, -0.4, 2.0, 0.4]) * tall
         expected = np.r_[likely[:, :2].min(0), likely[:, 2:].max(0)] + around
@@ -299,7 +302,7 @@ def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
     names = ["level", "picture", "place", "boxes", "scores", "digits"]
-    heard = graph._heard(ops, graph.weights_of(reader), *names)
+    heard = merging._heard(ops, weights_of(reader), *names)
     asked = session_of(ops, names, [heard])
     line = np.repeat(written("31407", height=22)[18:50, :, None], 3, axis=2)  # 32 high: nothing is resized
     picture = np.full((60, line.shape[1] + 50, 3), 200, np.uint8)
@@ -314,7 +317,7 @@ def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
     ink = lining.padded(lining.seen(line))
     signs = scores.softmax(np.asarray(reader(ink[None], training=False))[0])[:, :10]
     for row, (left, _, right, _) in zip(said, boxes - 20, strict=True):
-        inset = graph.BETWEEN * (right - left)
+        inset = merging.BETWEEN * (right - left)
         start = min(max(0, int((left + inset) // lines.FRAME)), len(signs) - 1)
         end = max(start + 1, int(np.ceil((right - inset) / lines.FRAME)))
         np.testing.assert_allclose(row, signs[start:end].max(0), atol=0.002)
@@ -343,7 +346,7 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
     names = ["picture", "scale", "edge", "boxes", "scores", "digits"]
-    asked = session_of(ops, names, list(graph._read(ops, *names, graph.weights_of(reader), None)))
+    asked = session_of(ops, names, list(merging.read(ops, *names, weights_of(reader), None)))
     picture = np.pad(written("31407", height=36), ((20, 20), (0, 40)), mode="edge")
     rgb = np.repeat(picture[:, :, None], 3, axis=2)
     height, width = picture.shape
@@ -356,14 +359,14 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     }  # fmt: skip
     boxes, _, _, heard = asked.run(None, given)
     np.testing.assert_allclose(boxes, corners / scale)
-    around = np.array(graph.AROUND) * 36
+    around = np.array(merging.AROUND) * 36
     left, top = np.floor(np.maximum(corners[:2, :2].min(0) - around, 0)).astype(int)
     right, bottom = np.ceil(np.minimum(corners[:2, 2:].max(0) + around, (width, height))).astype(int)
     ink = lining.seen(rgb[top:bottom, left:right])
     signs = scores.softmax(np.asarray(reader(lining.padded(ink)[None], training=False))[0])[:, :10]
     grow = ink.shape[1] / ((right - left) * lines.FRAME)
     for row, (start, _, end, _) in zip(heard, corners - left, strict=True):
-        inset = graph.BETWEEN * (end - start)
+        inset = merging.BETWEEN * (end - start)
         first, last = int((start + inset) * grow), int(np.ceil((end - inset) * grow))
         np.testing.assert_allclose(row, signs[first:last].max(0), atol=0.002)
 
@@ -372,7 +375,7 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
     ops = Ops()
     together = Hearing(others=0.5, line=1.0, shift=0.2, share=0.5, temperature=2.0)
     names = ["level", "boxes", "scores", "digits", "heard"]
-    session = session_of(ops, names, list(graph._said_together(ops, together, *names)))
+    session = session_of(ops, names, list(merging._said_together(ops, together, *names)))
     digits, heard = np.full((3, 10), 0.01, np.float32), np.full((3, 10), 0.001, np.float32)
     digits[:, 4], digits[:, 9] = 0.6, 0.3
     heard[0, 9], heard[1, 9] = 0.9, 0.05
@@ -394,8 +397,8 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
 
 
 def test_without_knowing_how_much_it_counts_the_graph_tells_what_was_heard(model: Any) -> None:
-    parts = graph.weights_of(model), graph.weights_of(layers.refining()), Calibration()
-    line = graph.weights_of(layers.lining())
+    parts = weights_of(model), weights_of(layers.refining()), Calibration()
+    line = weights_of(layers.lining())
     names = [value.name for value in graph.build(*parts, line=line).graph.output]
     assert names == ["heard", "boxes", "scores", "probabilities"]
 
@@ -415,14 +418,14 @@ def test_the_bundled_file_was_built_by_the_code_there_is(model: Any) -> None:
             for node in nodes
         ]
 
-    networks = graph.weights_of(model), graph.weights_of(layers.refining()), Calibration()
-    fresh = graph.build(*networks, line=graph.weights_of(layers.lining()), hearing=Hearing())
+    networks = weights_of(model), weights_of(layers.refining()), Calibration()
+    fresh = graph.build(*networks, line=weights_of(layers.lining()), hearing=Hearing())
     assert outline(onnx.load(PAGES).graph.node) == outline(fresh.graph.node)
 
 
 def test_the_graph_uses_only_standard_operators_and_documented_names(model: Any) -> None:
-    networks = graph.weights_of(model), graph.weights_of(layers.refining()), Calibration()
-    line = graph.weights_of(layers.lining())
+    networks = weights_of(model), weights_of(layers.refining()), Calibration()
+    line = weights_of(layers.lining())
     built = graph.build(*networks, line=line, hearing=Hearing(), metadata={"greeting": "hello"})
     assert {entry.domain for entry in built.opset_import} == {""}
     assert [value.name for value in built.graph.input] == ["pixels"]
@@ -662,7 +665,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[list[NDArray[np.float32]]]:
     """Trainings of two small pages a step in this process; the list takes the weights that each comes to."""
     weights: list[list[NDArray[np.float32]]] = []
 
-    def batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    def batches(
+        data: Dataset, faces: object, seed: int, first: int, steps: int, workers: int
+    ) -> Iterator[tuple[NDArray[Any], ...]]:
         return (training.batch(data.images, data.labels, seed, step) for step in range(first, steps))
 
     def refined(model: Any, path: Path, *_: object, **__: object) -> None:
@@ -761,7 +766,7 @@ def test_a_lost_loss_is_an_error(lost: float) -> None:
 def test_batches_come_from_other_processes_as_from_this_one(digits: Dataset) -> None:
     few = digits.subset(np.arange(200))
     for workers in (1, 2):
-        given = list(training._batches(few, 6, 1, 4, workers))
+        given = list(training._batches(few, (), 6, 1, 4, workers))
         assert len(given) == 3
         for step, batch in enumerate(given, 1):
             expected = training.batch(few.images, few.labels, 6, step)
@@ -788,14 +793,26 @@ def test_what_is_found_on_pages_is_the_same_with_any_number_of_workers(
 ) -> None:
     monkeypatch.setattr(graph, "SCORE", 0.01)
     monkeypatch.setattr(refining, "_PART", 2)
-    weights = graph.weights_of(model)
+    weights = weights_of(model)
     found = refining.collected(weights, digits, 4, seed=3, workers=workers)
     count = len(found.labels)
     assert 0 < count <= 4 * refining.PER_PAGE
     assert found.answers.shape == (count, 11) and found.crops.shape == (count, 32, 32, 3)
     assert found.crops.dtype == np.uint8 and set(found.labels.tolist()) <= set(range(-1, 11))
     refining._begin(graph.build(weights).SerializeToString(), digits.images, digits.labels)
+    asked: list[Any] = []
+    write = sheets.page
+    monkeypatch.setattr(sheets, "page", lambda *given, **how: (asked.append(how), write(*given, **how))[1])
     again = refining._part(3, 0, 4)
+    assert asked == [{"hard": True, "faces": ()}] * 4
+    faces = (handmade.face(),)
+    refining._begin(graph.build(weights).SerializeToString(), digits.images, digits.labels, faces)
+    refining._part(3, 0, 1)
+    assert asked[4:] == [{"hard": True, "faces": faces}]
+    training._begin(digits.images, digits.labels, faces)
+    monkeypatch.setattr(training, "BATCH", 2)
+    training._batch(1, 0)
+    assert asked[5:] == [{"faces": faces}] * 2
     assert np.array_equal(found.labels, again.labels) and np.array_equal(found.crops, again.crops)
     np.testing.assert_allclose(found.answers, again.answers, rtol=1e-5)
 
@@ -948,11 +965,11 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
     for lean, order in ((0.0, [3, 5]), (0.6, [5, 3])):
         monkeypatch.setattr(lining, "LEANING", 1.0)
         monkeypatch.setattr(lining, "LEANS", (lean, lean))
-        lining._begin(digits.images, digits.labels)
+        lining._begin(digits.images, digits.labels, ("a face",))  # type: ignore[arg-type]
         ink, told = lining._line(np.random.default_rng(0))
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
-    assert asked == [{"width": lines.LONGEST, "hard": True, "apart": lining.APART}] * 2
+    assert asked == [{"width": lines.LONGEST, "hard": True, "apart": lining.APART, "faces": ("a face",)}] * 2
 
 
 def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
@@ -985,17 +1002,25 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     rng = np.random.default_rng(2)
     crops = rng.integers(0, 256, (22, 32, 32, 3), dtype=np.uint8)
     finds = Finds(rng.normal(0, 1, (22, 11)).astype(np.float32), crops, np.arange(22) % 11)
+    faces, given = tuple(handmade.face(wide) for wide in (10, 20, 30)), list[Any]()
     for room, name, value in (
-        (training, "_learner", Idle), (training, "_batches", lambda *_: iter([()])), (training, "EPOCHS", 2),
-        (refining, "collected", lambda *_: finds), (refining, "BATCH", 4), (progress, "EVERY", 2),
+        (training, "_learner", Idle), (training, "EPOCHS", 2), (training, "HELD", 2), (progress, "EVERY", 2),
+        (training, "_batches", lambda *asked: (given.append(asked[1]), iter([()]))[1]),
+        (refining, "collected", lambda *asked: (given.append(asked[-1]), finds)[1]), (refining, "BATCH", 4),
         (training, "weighed", lambda *_: Hearing()),
+        (training, "rendered", lambda _: faces), (training, "load_typefaces", lambda **_: {}),
     ):  # fmt: skip
         monkeypatch.setattr(room, name, value)
+    line = lining.trained
+    monkeypatch.setattr(lining, "trained", lambda *asked: (given.append(asked[-1]), line(*asked))[1])
     learn = Learner.learn
     with monkeypatch.context() as patch:
         stop_at(7, patch)
         with pytest.raises(KeyboardInterrupt):
-            training.train_pages(tmp_path, steps=1, pages=9, lines=3)
+            training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True)
+    assert given == [faces[::2]] * 3, "the second typeface is held back"
+    with pytest.raises(RecipeError, match="same typefaces"):
+        training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
     kept = [".lock", training.CHECKPOINT, training.CLOSER, training.LINER]
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
     steps: list[int] = []
@@ -1004,19 +1029,20 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     with monkeypatch.context() as patch:
         patch.setattr(training, "weighed", stopped)
         with pytest.raises(KeyboardInterrupt):
-            training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
+            training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True, resume=True)
     assert steps == [6, 7, 8, 9], "the third network had learned before the second"
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
     made: list[Any] = []
     weighing: list[Any] = []
     monkeypatch.setattr(training, "weighed", lambda session, fields: (weighing.extend(fields), Hearing(shift=9.0))[1])
     monkeypatch.setattr(sheets, "field", lambda *given, **how: made.append((given[1:], how)))
-    path = training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
+    path = training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True, resume=True)
+    assert given[-3:] == [faces[::2], faces[::2], faces[1:2]], "and calibrated with"
     assert len(steps) == 4 and sorted(tmp_path.iterdir()) == [tmp_path / ".lock", path]
     assert len(weighing) == 20
     for (images, labels), how in made:
         assert len(images) == len(labels) == 5000, "of digits that were held back"
-        assert how == {"width": lines.LONGEST, "hard": True, "apart": lining.APART}
+        assert how == {"width": lines.LONGEST, "hard": True, "apart": lining.APART, "faces": faces[1:2]}
     assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
     assert 9.0 in constants(onnx.load(path).graph)
 

@@ -11,15 +11,19 @@ import pytest
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from handmade import face
 from inkdigits.datasets import load_dataset
+from inkdigits.datasets.typefaces import load_typefaces
 from inkdigits.preprocess import normalize
-from inkdigits.synthesis import glyphs, paper, sets, strokes
+from inkdigits.synthesis import glyphs, paper, sets, strokes, typefaces
 from inkdigits.synthesis import pages as sheets
 from inkdigits.synthesis.crops import OTHER, Crop, Crops, _across, worn
 from inkdigits.synthesis.pages import Page, field, page
 
 DIGITS = 3000
 """Images of MNIST to make pictures from."""
+DRAWN = 30.69554306968212
+"""The sum of what the generators of sixty hands say next after each wrote a digit."""
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +52,11 @@ SHAPES = {
     "scribble": lambda rng: strokes.scribble(rng, 40),
     "line": lambda rng: strokes.line(rng, 40),
     "dot": lambda rng: strokes.dot(rng, 4.0),
-    "letter": lambda rng: strokes.letter(rng, 40),
+    "letter": lambda rng: typefaces.letter(rng, 40),
     "face": lambda rng: strokes.face(rng, 40),
     "word": lambda rng: strokes.word(rng, 20),
     "bar": lambda rng: strokes.bar(rng, 40, 0.1),
-    "print": lambda rng: strokes.printed(rng, "Total 12:30", 14),
+    "print": lambda rng: typefaces.printed(rng, "Total 12:30", 14),
 }
 
 
@@ -76,7 +80,7 @@ def test_drawn_digits_have_the_height_asked_for(digit: int) -> None:
 
 
 def test_letters_hold_no_digit() -> None:
-    assert not set(strokes.LETTERS + strokes.SYMBOLS) & set("0123456789OIlSBZqgo|")
+    assert not set(typefaces.LETTERS + typefaces.SYMBOLS) & {*"0123456789OIlSBZqgo|", *typefaces.ALIKE}
 
 
 @pytest.mark.parametrize("slant", [-0.5, 0.3, 0.6])
@@ -118,6 +122,130 @@ def test_ink_outside_the_sheet_leaves_no_trace(y: int, x: int) -> None:
     sheet = np.zeros((10, 20), np.float32)
     assert strokes.put(sheet, np.ones((4, 5), np.float32), y, x) is None
     assert not sheet.any()
+
+
+# ---- typefaces
+
+
+def test_digits_and_words_of_a_typeface_are_cut_out_and_always_the_same(typefaces_cache: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(typefaces_cache))
+        files = dict(list(load_typefaces().items())[:6])
+    made = typefaces.faces(files)
+    assert len(made) == 6
+    for one, again in zip(made, typefaces.faces(files), strict=True):
+        assert len(one.digits) == 10 and len(one.words) == typefaces.WORDS and 0.02 < one.pen < 0.25
+        assert all(digit.shape[0] == 40 for digit in one.digits)
+        for glyph in (*one.digits, *one.words):
+            assert glyph.dtype == np.uint8 and glyph.max() > 200
+            for edge in (glyph[0], glyph[-1], glyph[:, 0], glyph[:, -1]):
+                assert edge.max() > 5, "no empty margin"
+        assert all(np.array_equal(*pair) for pair in zip(one.words, again.words, strict=True))
+        assert np.median([word.shape[1] for word in one.words]) > 1.5 * one.digits[0].shape[1]
+        assert len({digit.tobytes() for digit in one.digits}) == 10
+
+
+def test_digits_of_typefaces_are_read_as_what_they_are(typefaces_cache: Path) -> None:
+    """A network that never saw them reads most of them: each stands where its label says."""
+    import inkdigits
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKDIGITS_CACHE", str(typefaces_cache))
+        made = typefaces.faces(load_typefaces())
+    pictures = [np.pad(digit, 12) for each in made[::3] for digit in each.digits]
+    answers = inkdigits.load(threads=1).classify(pictures)
+    assert np.mean([answer.digit == index % 10 for index, answer in enumerate(answers)]) > 0.8
+
+
+def test_the_width_of_strokes_is_measured() -> None:
+    ring = np.zeros((80, 60), np.uint8)
+    cv2.ellipse(ring, (30, 40), (24, 34), 0, 0, 360, 255, 6)
+    assert typefaces._stroke(ring) == pytest.approx(6, abs=1.5)
+
+
+def test_some_hands_write_the_digits_of_a_typeface(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces, faced = (face(), face(wide=40)), 0
+    asked: list[tuple[int, int, float | None]] = []
+    write = glyphs.Writer.written
+
+    def noted(
+        self: glyphs.Writer, rng: Generator, image: NDArray[np.uint8], digit: int, height: int,
+        stroke: float | None = None,
+    ) -> strokes.Ink:  # fmt: skip
+        asked.append((image.shape[1], digit, stroke))
+        return write(self, rng, image, digit, height, stroke)
+
+    monkeypatch.setattr(glyphs.Writer, "written", noted)
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        writer = glyphs.Writer(rng, images, labels, faces=faces)
+        faced += writer.face is not None
+        ink, digit = writer.digit(rng, 40, seed % 10)
+        assert digit == seed % 10 and ink.min() >= 0 and ink.max() <= 1 and ink.max() > 0.5
+        word = sheets._word(rng, faces, 16)
+        assert word.dtype == np.float32 and word.shape[0] >= 4 and word.max() > 0.3
+    assert 0.15 < faced / 80 < 0.45
+    typed = [(wide, digit) for wide, digit, stroke in asked if stroke is not None]
+    assert all(wide - digit in (30, 40) for wide, digit in typed), "each digit is its own"
+    assert 0.7 * faced < len(typed) <= faced
+    assert glyphs.Writer(np.random.default_rng(0), images, labels).face is None
+
+
+def test_hands_without_typefaces_are_the_same_as_ever(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    """Recipe `default` learns from crops; that pages have typefaces and leaning hands must not change these."""
+    drawn = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        glyphs.Writer(rng, images, labels, seldom=True).digit(rng, 30)
+        drawn.append(rng.random())
+    assert np.sum(drawn) == pytest.approx(DRAWN, abs=1e-6), "they draw as often as when `default` was trained"
+
+
+def test_what_a_leaning_hand_draws_leans_but_for_plain_ones(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glyphs, "drawn_digit", lambda _, digit, height, **__: np.ones((height, 6), np.float32))
+    bars = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        writer = glyphs.Writer(rng, images, labels, bars=0.5, leaning=1.0)
+        writer.drawn = 1.0
+        ink, _ = writer.digit(rng, 60, 1)
+        rows = np.flatnonzero(ink.max(1) > 0.5)
+        lean = -np.polyfit(rows, [np.flatnonzero(ink[row] > 0.5).mean() for row in rows], 1)[0]
+        if writer.plain:
+            bars.append(abs(lean))
+        else:
+            assert lean == pytest.approx(writer.slant if abs(writer.slant) > 0.05 else 0, abs=0.05)
+    assert 15 < len(bars) < 45 and np.median(bars) < 0.1
+
+
+def test_pages_hold_words_of_typefaces_that_are_no_digits(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, stamps = [], []
+    draw, stamp = typefaces.word, sheets._stamped
+    monkeypatch.setattr(typefaces, "word", lambda rng, of, height: (words.append(height), draw(rng, of, height))[1])
+    monkeypatch.setattr(sheets, "_stamped", lambda rng, made: (stamps.append(None), stamp(rng, made))[1])
+    monkeypatch.setattr(sheets, "FIELDS", 0.0)
+    rngs = [np.random.default_rng(seed) for seed in range(60)]
+    made = [page(rng, images, labels, faces=(face(),)) for rng in rngs]
+    assert len(words) > 30 and min(words) >= 8 and stamps
+    again = page(np.random.default_rng(0), images, labels, faces=(face(),))
+    assert same(again, made[0])
+    words.clear()
+    stamps.clear()
+    for seed in range(60):
+        page(np.random.default_rng(seed), images, labels, hard=True)
+    assert not words and not stamps
+    sheet = sheets._Sheet(200, 900)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        writer = glyphs.Writer(rng, images, labels, faces=(face(),))
+        sheets._number(rng, sheet, writer, 20.0, 60.0, 0.0, 40.0, 0.1, text=True)
+    assert words and not sheet.digits
 
 
 # ---- glyphs and paper
@@ -262,11 +390,61 @@ def test_only_hard_pages_have_boxes_and_plain_ones(
     monkeypatch.setattr(sheets, "_boxed", lambda *given: boxed.append(given[2].plain) or 1e9)
     for seed in range(60):
         page(np.random.default_rng(seed), images, labels)
-        assert not sheets._writer(np.random.default_rng(seed), images, labels, hard=False).plain
+        assert not sheets._writer(np.random.default_rng(seed), images, labels, False, ()).plain
     assert not boxed
     for seed in range(300):
         page(np.random.default_rng(seed), images, labels, hard=True)
     assert len(boxed) > 10 and any(boxed) and not all(boxed)
+
+
+def test_letters_look_like_digits_only_among_others_that_are_close(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    given: set[object] = set()
+
+    def letter(rng: Generator, height: int, *texts: object) -> NDArray[np.float32]:
+        asked.append(bool(texts))
+        given.update(texts)
+        return np.ones((height, 4), np.float32)
+
+    monkeypatch.setattr(typefaces, "letter", letter)
+    monkeypatch.setattr(sheets, "_sign", lambda *_: np.ones((4, 4), np.float32))
+
+    def part(gap: float, faces: tuple[typefaces.Face, ...] = ()) -> float:
+        asked.clear()
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            sheet, writer = sheets._Sheet(80, 900), glyphs.Writer(rng, images, labels, faces=faces)
+            sheets._number(rng, sheet, writer, 20.0, 20.0, 0.0, 30.0, gap, text=True)
+            assert not sheet.digits
+        return float(np.mean(asked))
+
+    assert 0.2 < part(gap=0.1, faces=(face(),)) < 0.45 and given == {typefaces.ALIKE}
+    assert part(gap=0.1) == part(gap=1.0, faces=(face(),)) == 0
+
+
+def test_what_a_camera_prints_into_a_picture_is_light_and_no_digit(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = np.array([(x, y, 20, 30) for y in range(0, 130, 32) for x in range(0, 300, 22)], np.float32)
+    before = Page(np.full((160, 320, 3), 120, np.uint8), boxes, np.arange(len(boxes), dtype=np.uint8) % 10)
+    for seed in range(20):
+        after = sheets._stamped(np.random.default_rng(seed), before)
+        assert after.pixels.shape == before.pixels.shape and after.pixels.dtype == np.uint8
+        light = after.pixels.max(2) > 200
+        assert 50 < light.sum() < 0.2 * 160 * 320
+        assert 0 < len(after.digits) == len(after.boxes) < len(boxes)
+        for x, y, wide, tall in after.boxes.astype(int):
+            assert not light[y : y + tall, x : x + wide].any(), "what is covered is not to be found"
+    monkeypatch.setattr(sheets, "STAMPED", 1.0)
+    monkeypatch.setattr(sheets, "FIELDS", 0.0)
+    asked: list[object] = []
+    monkeypatch.setattr(sheets, "_stamped", lambda _, made: (asked.append(None), made)[1])
+    page(np.random.default_rng(0), images, labels, faces=(face(),))
+    assert len(asked) == 1
+    page(np.random.default_rng(0), images, labels, hard=True)
+    assert len(asked) == 1, "only with typefaces"
 
 
 def test_boxes_of_a_field_are_in_the_field(
@@ -407,13 +585,14 @@ def test_what_is_no_digit_is_of_every_kind(crops: Crops, monkeypatch: pytest.Mon
     asked: dict[str, list[Any]] = {}
     kinds = {"letter", "scribble", "line", "dot", "face", "printed"}
     for kind in kinds:
-        draw = getattr(strokes, kind)
+        room = typefaces if kind in ("letter", "printed") else strokes
+        draw = getattr(room, kind)
 
         def noted(rng: Generator, *given: object, kind: str = kind, draw: Any = draw) -> strokes.Ink:
             asked.setdefault(kind, []).append(given[0])
             return draw(rng, *given)
 
-        monkeypatch.setattr(strokes, kind, noted)
+        monkeypatch.setattr(room, kind, noted)
     written: list[int | None] = []
     write = glyphs.Writer.digit
 
@@ -435,7 +614,9 @@ def test_what_is_no_digit_is_of_every_kind(crops: Crops, monkeypatch: pytest.Mon
 
 def test_numbers_of_machine_print_have_two_or_three_digits(crops: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = []
-    monkeypatch.setattr(strokes, "printed", lambda rng, text, height: texts.append(text) or np.ones((9, 9), np.float32))
+    monkeypatch.setattr(
+        typefaces, "printed", lambda rng, text, height: texts.append(text) or np.ones((9, 9), np.float32)
+    )
     for seed in range(1500):
         crops._several(np.random.default_rng(seed), 20)
     assert 120 < len(texts) < 250

@@ -21,10 +21,13 @@ def command(
     workers: int | None = typer.Option(
         None, min=1, metavar="N", help="Processes that make pages.", show_default="one less than there are cores"
     ),
+    typefaces: bool = typer.Option(False, "--typefaces", help="Make pages of handwriting-like typefaces, too."),
     resume: bool = typer.Option(False, "--resume", help="Go on with the training that was stopped in the folder."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Train the three networks that find and name all digits of a page, on synthetic pages made from MNIST.
+
+    With --typefaces pages have digits and words of handwriting-like typefaces, too; npm fetches them once (8 MB).
 
     After Ctrl-C, a crash or a power cut, `--resume` goes on to the same weights, with the same numbers and seed.
     """
@@ -33,12 +36,13 @@ def command(
 
         try:
             path = train_pages(
-                out, steps=steps, pages=pages, lines=lines, seed=seed, resume=resume, told=live.told,
-                workers=workers or max(1, (os.cpu_count() or 1) - 1),
+                out, steps=steps, pages=pages, lines=lines, seed=seed, typefaces=typefaces, resume=resume,
+                told=live.told, workers=workers or max(1, (os.cpu_count() or 1) - 1),
             )  # fmt: skip
         except KeyboardInterrupt:
             if (out / CHECKPOINT).exists():
                 same = f"--out {shlex.quote(str(out))} --steps {steps} --pages {pages} --lines {lines} --seed {seed}"
+                same += " --typefaces" if typefaces else ""
                 again = f"inkdigits train-pages {same} --resume"
                 live.console.print(f"Stopped. Go on with: {again}", markup=False, soft_wrap=True)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -16,6 +16,7 @@ from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
 from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.synthesis.typefaces import Face
 
 BATCH = 32
 CHUNK = 32
@@ -33,11 +34,17 @@ SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 """Ink (n, 32, W, 1), digits from left to right (n, `MOST`), and how many they are (n,)."""
 _data: Any = None
-"""Of a process that makes fields: the images and labels of MNIST."""
+"""Of a process that makes fields: the images and labels of MNIST, and typefaces."""
 
 
 def trained(
-    data: Dataset, steps: int, seed: int, workers: int = 1, told: Told | None = None, progress: Progress | None = None
+    data: Dataset,
+    steps: int,
+    seed: int,
+    workers: int = 1,
+    told: Told | None = None,
+    progress: Progress | None = None,
+    faces: Sequence[Face] = (),
 ) -> Any:
     """A network that has learned to read lines; its weights are averaged over the training.
 
@@ -48,6 +55,7 @@ def trained(
         workers: processes that make fields.
         told: is told of progress.
         progress: where it is kept how far the training is, to go on from there.
+        faces: typefaces to make fields of, too.
 
     Raises:
         RecipeError: what was kept is of another training.
@@ -70,7 +78,7 @@ def trained(
     ]
     third = learner.Learner(layers.lining, loss, batch, OPTIMIZER, SCHEDULE, steps, seed)
     begun = progress.resume(third) if progress else 0
-    for step, given in enumerate(batches(data, seed, begun, steps, workers), begun):
+    for step, given in enumerate(batches(data, seed, begun, steps, workers, faces), begun):
         third.learn(step, given)
         if progress:
             progress.keep(third, step + 1, steps)
@@ -98,21 +106,23 @@ def padded(ink: NDArray[np.float32], wide: int | None = None) -> NDArray[np.floa
     return np.pad(ink, ((0, 0), (0, width - ink.shape[1]), (0, 0)))
 
 
-def batches(data: Dataset, seed: int, first: int, steps: int, workers: int = 1) -> Iterator[Batch]:
+def batches(
+    data: Dataset, seed: int, first: int, steps: int, workers: int = 1, faces: Sequence[Face] = ()
+) -> Iterator[Batch]:
     """The batches of steps `first` to `steps`, made by other processes ahead of time."""
     if first == steps:
         return
     left = first % CHUNK
     numbers = range(first // CHUNK, -(-steps // CHUNK))
     tasks = [(seed, number, min(CHUNK, steps - number * CHUNK)) for number in numbers]
-    for made in ahead(_chunk, tasks, workers, _begin, data.images, data.labels):
+    for made in ahead(_chunk, tasks, workers, _begin, data.images, data.labels, faces):
         yield from made[left:]
         left = 0
 
 
-def _begin(*given: Any) -> None:
+def _begin(images: NDArray[np.uint8], labels: NDArray[np.uint8], faces: Sequence[Face] = ()) -> None:
     global _data
-    _data = given
+    _data = images, labels, faces
 
 
 def _chunk(seed: int, number: int, count: int) -> list[Batch]:
@@ -136,10 +146,10 @@ def _line(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uin
     """What is seen of a hard field whose digits stand on one line, and these from left to right."""
     from inkdigits.synthesis.pages import field
 
-    images, labels = _data
+    images, labels, faces = _data
     lean = rng.uniform(*LEANS) if rng.random() < LEANING else 0.0
     while True:
-        made = field(rng, images, labels, width=LONGEST, hard=True, apart=APART)
+        made = field(rng, images, labels, width=LONGEST, hard=True, apart=APART, faces=faces)
         middles = made.boxes[:, :2] + made.boxes[:, 2:] / 2
         if 0 < len(made.digits) <= MOST and np.ptp(middles[:, 1]) < LEVEL * made.boxes[:, 3].max():
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from inkdigits.calibration import OTHER
 from inkdigits.datasets import Dataset
 from inkdigits.detection import graph
 from inkdigits.detection.calibration import Finds, finds
+from inkdigits.detection.onnx_layers import Weights
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refinement import SIDE
 from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.synthesis.typefaces import Face
 
 PER_PAGE = 16
 """Finds kept of each page, so that crowded pages do not decide."""
@@ -35,9 +37,17 @@ _data: Any = None
 
 
 def collected(
-    weights: graph.Weights, data: Dataset, pages: int, seed: int, workers: int = 1, told: Told | None = None
+    weights: Weights,
+    data: Dataset,
+    pages: int,
+    seed: int,
+    workers: int = 1,
+    told: Told | None = None,
+    faces: Sequence[Face] = (),
 ) -> Finds:
-    """What the first network finds on `pages` hard pages made of a dataset's digits; the same for the same seed.
+    """What the first network finds on `pages` hard pages made of a dataset's digits, and of typefaces.
+
+    It is the same for the same seed.
 
     Raises:
         InkdigitsError: a process that looks at pages died.
@@ -45,7 +55,7 @@ def collected(
     content = graph.build(weights).SerializeToString()
     tasks = [(seed, start, min(start + _PART, pages)) for start in range(0, pages, _PART)]
     parts: list[Finds] = []
-    for part in ahead(_part, tasks, workers, _begin, content, data.images, data.labels):
+    for part in ahead(_part, tasks, workers, _begin, content, data.images, data.labels, faces):
         parts.append(part)
         if told:
             told("looking at pages", min(len(parts) * _PART, pages), pages)
@@ -56,21 +66,22 @@ def collected(
     )
 
 
-def _begin(content: bytes, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+def _begin(content: bytes, images: NDArray[np.uint8], labels: NDArray[np.uint8], faces: Sequence[Face] = ()) -> None:
     global _session, _data
     from inkdigits.runtimes import open_onnx
 
     _session = open_onnx(content, 1)
-    _data = images, labels
+    _data = images, labels, faces
 
 
 def _part(seed: int, start: int, end: int) -> Finds:
     from inkdigits.synthesis.pages import page
 
     answers, crops, labels = [], [], []
+    *digits, faces = _data
     for index in range(start, end):
         rng = np.random.default_rng([seed, index])
-        found = finds(_session, [page(rng, *_data, hard=True)])
+        found = finds(_session, [page(rng, *digits, hard=True, faces=faces)])
         kept = rng.permutation(len(found.labels))[:PER_PAGE]
         answers.append(found.answers[kept])
         crops.append(found.crops[kept])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,17 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset, last_split, load_dataset
+from inkdigits.datasets.typefaces import fingerprint, load_typefaces
 from inkdigits.detection import LINES, PAGES, STEPS, graph, lining, network, refining
 from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted, weighed
 from inkdigits.detection.finder import FORMAT, KEY
 from inkdigits.detection.lines import LONGEST
+from inkdigits.detection.onnx_layers import weights_of
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
 from inkdigits.detection.workers import ahead
 from inkdigits.errors import RecipeError
 from inkdigits.files import locked, write_atomically
 from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.synthesis.typefaces import Face
+from inkdigits.synthesis.typefaces import faces as rendered
 
 if TYPE_CHECKING:
     from inkdigits.detection.learner import Learner
@@ -41,13 +45,15 @@ SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
 OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
 EPOCHS = 4
 """Times that the second network goes through what the first one found on its pages."""
+HELD = 8
+"""One in so many typefaces is held back."""
 CHECKPOINT = "checkpoint.npz"
 CLOSER, LINER = "closer.npz", "liner.npz"
 """Where the second network stands, and the third."""
 FILE = "pages.onnx"
 
 _data: Any = None
-"""Of a process that makes pages: the images and labels of MNIST."""
+"""Of a process that makes pages: the images and labels of MNIST, and typefaces."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ def train_pages(
     pages: int = PAGES,
     lines: int = LINES,
     seed: int = 0,
+    typefaces: bool = False,
     resume: bool = False,
     told: Told | None = None,
     workers: int = 1,
@@ -87,6 +94,7 @@ def train_pages(
         pages: that the second one learns from.
         lines: batches of 32 fields that the third one learns from.
         seed: of the weights and the pages.
+        typefaces: make pages of typefaces that look like handwriting, too, and harder ones; npm fetches them once.
         resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.
         told: is told of progress.
         workers: processes that make pages, beside this one.
@@ -96,7 +104,7 @@ def train_pages(
 
     Raises:
         RecipeError: the folder holds a training already and `resume` is not set, or there is none to resume.
-        DatasetError: MNIST cannot be had.
+        DatasetError: MNIST or the typefaces cannot be had.
         DivergenceError: the loss became infinite or not a number.
         InkdigitsError: another process is training there, or one that makes pages died.
     """
@@ -105,7 +113,9 @@ def train_pages(
     with contextlib.closing(locked(folder)):
         data = load_dataset("mnist", "train")
         training, validation = last_split(data, 5000)
-        identity = {"steps": steps, "pages": pages, "lines": lines, "seed": seed, "data": data.sha256, "batch": BATCH}
+        faces = rendered(load_typefaces(progress=True)) if typefaces else ()
+        made_of = {"data": data.sha256, "typefaces": fingerprint() if faces else None}
+        identity = {"steps": steps, "pages": pages, "lines": lines, "seed": seed, "batch": BATCH, **made_of}
         learner = _learner(seed, steps)
         progress = Progress(folder / CHECKPOINT, identity)
         begun = _begun(progress, learner, resume)
@@ -114,7 +124,7 @@ def train_pages(
                 raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
             for later in (CLOSER, LINER):  # without a first network they are of no use
                 (folder / later).unlink(missing_ok=True)
-        for step, batch in enumerate(_batches(training, seed, begun, steps, workers), begun):
+        for step, batch in enumerate(_batches(training, taught(faces), seed, begun, steps, workers), begun):
             learner.learn(step, batch)
             if told:
                 told("learning to find", step + 1, steps)
@@ -128,6 +138,7 @@ def train_pages(
             seed=seed,
             pages=pages,
             lines=lines,
+            faces=faces,
             workers=workers,
             told=told,
         )
@@ -146,6 +157,7 @@ def refined(
     seed: int,
     pages: int = PAGES,
     lines: int = LINES,
+    faces: Sequence[Face] = (),
     workers: int = 1,
     told: Told | None = None,
 ) -> None:
@@ -162,6 +174,7 @@ def refined(
         seed: of the pages and the networks' weights.
         pages: that the second one learns from.
         lines: batches of fields that the third one learns from.
+        faces: typefaces to make pages and fields of; some are held back, as some digits are.
         workers: processes that make pages, beside this one.
         told: is told of progress.
 
@@ -175,22 +188,25 @@ def refined(
     from inkdigits.synthesis.pages import field
 
     # What is kept of the third network is taken up again at once; what the second learns from must be found anew.
-    identity = {"lines": lines, "seed": seed, "data": training.sha256}
-    reader = lining.trained(training, lines, seed, workers, told, Progress(path.with_name(LINER), identity))
-    line = graph.weights_of(reader)
-    weights = graph.weights_of(model)
+    made_of = {"data": training.sha256, "typefaces": fingerprint() if faces else None}
+    identity = {"lines": lines, "seed": seed, **made_of}
+    progress = Progress(path.with_name(LINER), identity)
+    reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
+    line = weights_of(reader)
+    weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
-    found = refining.collected(weights, training, pages, seed + 2**32, every, told)
+    found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
-    identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, "data": training.sha256}
+    identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
-    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told)
-    networks = weights, graph.weights_of(closer), fitted(held, refining.logits(closer, held.crops))
+    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, kept(faces))
+    networks = weights, weights_of(closer), fitted(held, refining.logits(closer, held.crops))
     session = open_onnx(graph.build(*networks, line=line).SerializeToString(), every)
     rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
     digits = validation.images, validation.labels
-    fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART) for rng in rngs)
+    fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART, faces=kept(faces)) for rng in rngs)
     hearing = weighed(session, fields)
+    drawn_from = {"typefaces": fingerprint()} if faces else {}
     card = Card(
         format=FORMAT,
         seed=seed,
@@ -198,7 +214,7 @@ def refined(
         batch=BATCH,
         pages=pages,
         lines=lines,
-        data={"name": "mnist", "training": training.sha256, "validation": validation.sha256},
+        data={"name": "mnist", "training": training.sha256, "validation": validation.sha256, **drawn_from},
         calibration=asdict(networks[2]),
         hearing=asdict(hearing),
         packages=packages(),
@@ -207,6 +223,16 @@ def refined(
     )
     built = graph.build(*networks, line=line, hearing=hearing, metadata={KEY: json.dumps(asdict(card))})
     write_atomically(path, built.SerializeToString())
+
+
+def taught(faces: Sequence[Face]) -> Sequence[Face]:
+    """Those that are learned from."""
+    return tuple(face for index, face in enumerate(faces) if index % HELD != HELD - 1)
+
+
+def kept(faces: Sequence[Face]) -> Sequence[Face]:
+    """Those that are held back, for calibration."""
+    return tuple(faces[HELD - 1 :: HELD])
 
 
 def _learner(seed: int, steps: int) -> Learner:
@@ -236,25 +262,31 @@ def _begun(progress: Progress, learner: Learner, resume: bool) -> int:
     return progress.resume(learner)
 
 
-def _batches(data: Dataset, seed: int, first: int, steps: int, workers: int) -> Iterator[tuple[NDArray[Any], ...]]:
+def _batches(
+    data: Dataset, faces: Sequence[Face], seed: int, first: int, steps: int, workers: int
+) -> Iterator[tuple[NDArray[Any], ...]]:
     """The batches of steps `first` to `steps`, made by other processes ahead of time."""
-    return ahead(_batch, [(seed, step) for step in range(first, steps)], workers, _begin, data.images, data.labels)
+    tasks = [(seed, step) for step in range(first, steps)]
+    return ahead(_batch, tasks, workers, _begin, data.images, data.labels, faces)
 
 
-def _begin(*given: NDArray[np.uint8]) -> None:
+def _begin(*given: Any) -> None:
     global _data
     _data = given
 
 
 def _batch(seed: int, step: int) -> tuple[NDArray[Any], ...]:
-    images, labels = _data
-    return batch(images, labels, seed, step)
+    images, labels, faces = _data
+    return batch(images, labels, seed, step, faces)
 
 
-def batch(images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int, step: int) -> tuple[NDArray[Any], ...]:
+def batch(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], seed: int, step: int, faces: Sequence[Face] = ()
+) -> tuple[NDArray[Any], ...]:
     """The pages of one step and what should be answered: pixels (16, H, W, 3) uint8 and stacked `Targets`."""
     from inkdigits.synthesis.pages import page
 
-    pages = [page(np.random.default_rng([seed, step, i]), images, labels, HEIGHT, WIDTH) for i in range(BATCH)]
+    rngs = (np.random.default_rng([seed, step, i]) for i in range(BATCH))
+    pages = [page(rng, images, labels, HEIGHT, WIDTH, faces=faces) for rng in rngs]
     wanted = [objective.targets(one) for one in pages]
     return np.stack([one.pixels for one in pages]), *(np.stack(part) for part in zip(*wanted, strict=True))

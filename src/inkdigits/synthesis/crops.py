@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from inkdigits.calibration import OTHER
 from inkdigits.preprocess import SIZE, normalize
-from inkdigits.synthesis import paper, strokes
+from inkdigits.synthesis import paper, strokes, typefaces
 from inkdigits.synthesis.glyphs import Writer
 from inkdigits.synthesis.strokes import Ink
 
@@ -66,7 +66,7 @@ class Crops:
             kind = rng.choice(kinds, p=[0.44, 0.15, 0.12, 0.12, 0.06, 0.03, 0.03, 0.02, 0.03])
             height = _height(rng)
             if kind == "letter":
-                ink = strokes.letter(rng, height)
+                ink = typefaces.letter(rng, height)
             elif kind == "scribble":
                 ink = strokes.scribble(rng, height)
             elif kind == "line":
@@ -157,7 +157,7 @@ class Crops:
     def _several(self, rng: Generator, height: int) -> Ink:
         """Two or three whole digits side by side, or one above the other; now and then of machine print."""
         if rng.random() < 0.12:
-            return strokes.printed(rng, str(rng.integers(10, 1000)), height)
+            return typefaces.printed(rng, str(rng.integers(10, 1000)), height)
         writer = self._writer(rng)
         inks = [writer.digit(rng, height)[0] for _ in range(rng.choice([2, 3], p=[0.75, 0.25]))]
         gap = int(rng.uniform(-0.05, 0.4) * height)

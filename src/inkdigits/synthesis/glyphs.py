@@ -1,19 +1,24 @@
-"""Digits of MNIST as ink of any size: stretched, slanted, written with a thin or a broad pen, in other countries' ways.
+"""Digits of MNIST, and of typefaces, as ink of any size: stretched, slanted, thin or broad, in other countries' ways.
 
 Ink is (h, w) float32 in [0, 1], 0.0 paper and 1.0 ink, cut out tightly around the digit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from inkdigits.synthesis.strokes import Ink, bar, bent, drawn_digit, tight
+from inkdigits.synthesis.strokes import Ink, bar, bent, drawn_digit, slanted, tight
+from inkdigits.synthesis.typefaces import Face
 
 _PENS = {"thin": (0.03, 0.06), "plain": (0.06, 0.13), "crisp": (0.06, 0.13), "broad": (0.12, 0.2)}
 """How wide strokes are that are drawn anew, as a part of a digit's height."""
+_FACED = 0.3
+"""So many hands are those of a typeface, where there are any."""
 
 
 class Writer:
@@ -26,10 +31,12 @@ class Writer:
         spread: how far hands differ, 1.0 as far as people's do in general, 2.0 with every oddity.
         ambiguous: some digits look like letters, as in numbers they may.
         seldom: more digits are drawn, also in ways that few people use.
-        rare: some hands lean far to the right, and what is drawn may be in ways that hardly anyone uses. For crops,
-            where nothing else tells what a shape is.
+        rare: some hands lean far to the right, and what is drawn may be in ways that hardly anyone uses.
         bars: so many hands write every one as a plain stroke, 0.0 to 1.0. For pages, where the digits beside it tell
             it from a line.
+        leaning: so many hands lean far to the right, as fast writing does, 0.0 to 1.0; above 0.0, what is drawn leans
+            as its hand does. For pages: crops show one digit, and are slanted on their own.
+        faces: typefaces that some hands write the digits of.
     """
 
     def __init__(
@@ -43,6 +50,8 @@ class Writer:
         seldom: bool = False,
         rare: bool = False,
         bars: float = 0.0,
+        leaning: float = 0.0,
+        faces: Sequence[Face] = (),
     ) -> None:
         self.images, self.labels = images, labels
         self.ambiguous, self.seldom, self.rare = ambiguous, seldom, rare
@@ -59,24 +68,45 @@ class Writer:
         low, high = _PENS[self.weight]
         self.pen = low + (high - low) * self.thickness
         self.plain = bars > 0 and rng.random() < bars
+        self.drawn_leans = leaning > 0
+        if self.drawn_leans and rng.random() < leaning:
+            self.slant += rng.uniform(0.1, 0.7)
+        self.faces = faces
+        self.face = faces[int(rng.integers(len(faces)))] if faces and rng.random() < _FACED else None
 
     def digit(self, rng: Generator, height: int, digit: int | None = None) -> tuple[Ink, int]:
         """A digit about `height` pixels high, and which one it is."""
         if digit is None:
             digit = int(rng.integers(10))
         if digit == 1 and self.plain:
-            return bar(rng, height, self.pen), digit
+            return bar(rng, height, self.pen), digit  # upright, however the hand leans, as most people write it
+        if self.face is not None and rng.random() < 0.9:
+            return self.written(rng, self.face.digits[digit], digit, height, self.face.pen), digit
         if rng.random() < self.drawn:
             ways = {"ambiguous": self.ambiguous, "seldom": self.seldom, "rare": self.rare}
-            return drawn_digit(rng, digit, height, pen=self.pen, **ways), digit
+            return self._leaned(drawn_digit(rng, digit, height, pen=self.pen, **ways)), digit
         while True:  # a random place finds a digit of the class in ten tries
             index = int(rng.integers(len(self.labels)))
             if self.labels[index] == digit:
                 break
         return self.written(rng, self.images[index], digit, height), digit
 
-    def written(self, rng: Generator, image: NDArray[np.uint8], digit: int, height: int) -> Ink:
-        """A digit of MNIST, (28, 28) uint8, in this hand."""
+    def _leaned(self, ink: Ink) -> Ink:
+        """What was drawn, as this hand leans."""
+        return slanted(ink, self.slant) if self.drawn_leans and abs(self.slant) > 0.05 else ink
+
+    def written(
+        self, rng: Generator, image: NDArray[np.uint8], digit: int, height: int, stroke: float | None = None
+    ) -> Ink:
+        """A digit of MNIST or of a typeface in this hand.
+
+        Args:
+            rng: draws what differs from digit to digit.
+            image: (h, w) uint8, 0 paper .. 255 ink.
+            digit: which it is.
+            height: of the digit, about, in pixels.
+            stroke: the width of its strokes as a part of its height; of MNIST's when left out.
+        """
         rows, columns = np.flatnonzero(image.max(1) > 60), np.flatnonzero(image.max(0) > 60)
         tall, wide = rows[-1] - rows[0] + 1.0, columns[-1] - columns[0] + 1.0
         size = max(height, 22)  # what is smaller is made so at the end, as a camera does
@@ -90,7 +120,7 @@ class Writer:
         shift = np.array([out_w / 2, out_h / 2]) - matrix @ center
         ink = cv2.warpAffine(image, np.column_stack([matrix, shift]), (out_w, out_h), flags=cv2.INTER_CUBIC)
         ink = ink.astype(np.float32) / 255
-        pen = 2.6 * grow  # about the width of MNIST's strokes
+        pen = (2.6 if stroke is None else max(1.0, stroke * tall)) * grow  # about 2.6 pixels are MNIST's strokes
         ink = self._weighed(ink, pen)
         ink = _national(rng, ink, digit, pen * (0.35 if self.weight == "thin" else 0.9))
         if rng.random() < 0.3:

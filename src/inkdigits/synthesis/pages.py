@@ -6,16 +6,19 @@ picture from the world.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from inkdigits.synthesis import paper, strokes
+from inkdigits.synthesis import paper, strokes, typefaces
 from inkdigits.synthesis.glyphs import Writer
 from inkdigits.synthesis.strokes import Ink
+from inkdigits.synthesis.typefaces import Face
 
 HEIGHTS = (11.0, 48.0)
 """The digits of a page are this high in pixels, drawn evenly on a logarithmic scale."""
@@ -25,6 +28,17 @@ BARS = 0.35
 """So many hands write ones as plain strokes on hard pages."""
 BOXED = 0.08
 """On so many of the hard pages numbers stand in the boxes of a form."""
+LIKE = 0.35
+"""With typefaces, so many letters of words look like digits, ..."""
+FAR = 0.1
+"""... on so many pages digits stand far apart, ..."""
+STAMPED = 0.06
+"""... into so many a camera has printed date and time, ..."""
+LEANING = 0.25
+"""... so many hands lean far to the right, ..."""
+RARE = 0.5
+"""... and so many write in ways that hardly anyone uses."""
+_STAMPS = ("%Y-%m-%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%y", "%d %m '%y", "%m/%d/%Y %H:%M", "%H:%M")
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
 
@@ -77,6 +91,7 @@ def page(
     width: int = 320,
     *,
     hard: bool = False,
+    faces: Sequence[Face] = (),
 ) -> Page:
     """A synthetic page.
 
@@ -87,20 +102,22 @@ def page(
         height: of the page, in pixels.
         width: of the page, in pixels.
         hard: digits are written in more ways, and more words and boxes stand among them.
+        faces: typefaces whose digits and words are written, too. With them pages are hard, and harder: see `LIKE`.
     """
+    hard = hard or bool(faces)
     if rng.random() < FIELDS:
-        return _placed(rng, field(rng, images, labels, height, width, hard=hard), height, width)
+        return _placed(rng, field(rng, images, labels, height, width, hard=hard, faces=faces), height, width)
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     if rng.random() < 0.06:  # too large for this scale: nothing here is to be found
         unit = float(rng.uniform(80, 200))
     sheet = _Sheet(height, width)
     picture = paper.paper(rng, height, width, min(unit, 48))
     if rng.random() < 0.3:
-        picture = _cluttered(rng, picture, unit)
+        picture = _cluttered(rng, picture, faces, unit)
     boxed = hard and rng.random() < BOXED
-    _write(rng, sheet, _writer(rng, images, labels, hard), unit, texts=0.5 if hard else 0.25, boxed=boxed)
-    picture = paper.inked(rng, picture, sheet.ink)
-    return sheet.page(paper.photographed(rng, picture, unit))
+    _write(rng, sheet, _writer(rng, images, labels, hard, faces), unit, texts=0.5 if hard else 0.25, boxed=boxed)
+    made = sheet.page(paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit))
+    return _stamped(rng, made) if faces and rng.random() < STAMPED else made
 
 
 def field(
@@ -112,6 +129,7 @@ def field(
     *,
     hard: bool = False,
     apart: float = 0.0,
+    faces: Sequence[Face] = (),
 ) -> Page:
     """A field cut out of a form: one number that nearly fills a picture of at most `height` x `width` pixels.
 
@@ -126,7 +144,8 @@ def field(
     wide = min(width, int(unit * rng.uniform(1.5, 16 if far else 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    writer = _writer(rng, images, labels, hard)
+    hard = hard or bool(faces)
+    writer = _writer(rng, images, labels, hard, faces)
     gap = rng.uniform(0.3, 2) if far else rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     x = unit * rng.uniform(-0.05, 0.6)
@@ -140,9 +159,15 @@ def field(
     return sheet.page(paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit))
 
 
-def _writer(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], hard: bool) -> Writer:
-    spread = rng.choice([0.7, 1.0, 1.6])
-    return Writer(rng, images, labels, spread, ambiguous=True, seldom=hard, bars=BARS if hard else 0.0)
+def _writer(
+    rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], hard: bool, faces: Sequence[Face]
+) -> Writer:
+    spread, bars = rng.choice([0.7, 1.0, 1.6]), BARS if hard else 0.0
+    rare = bool(faces) and bool(rng.random() < RARE)
+    leaning = LEANING if faces else 0.0
+    return Writer(
+        rng, images, labels, spread, ambiguous=True, seldom=hard, rare=rare, bars=bars, leaning=leaning, faces=faces
+    )
 
 
 def _placed(rng: Generator, part: Page, height: int, width: int) -> Page:
@@ -166,13 +191,17 @@ def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: fl
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.25), rng.uniform(0.2, 0.9)], p=[0.3, 0.45, 0.25])
     words = rng.uniform(0.7, 3)
     wordy = rng.random() < texts
+    share = 0.4
+    if writer.faces:
+        share = rng.choice([0.3, 0.8], p=[0.75, 0.25])
+        gap = rng.uniform(0.6, 3) if rng.random() < FAR else gap
     y = rng.uniform(-0.6, 1.0) * unit - max(0.0, slope) * width
     last = height - min(0.0, slope) * width
     lines = 0
     while y < last and lines < 12:
         x = rng.uniform(-0.3, 2.0) * unit if rng.random() < 0.7 else rng.uniform(0, width)
         while x < width:
-            text = wordy and rng.random() < 0.4
+            text = wordy and rng.random() < share
             if boxed and not text:
                 x = _boxed(rng, sheet, writer, x, y, slope, unit)
             else:
@@ -203,8 +232,8 @@ def _number(
         ink = _sign(rng, unit)
         sheet.put(ink, x, y + slope * x + unit * rng.uniform(-0.1, 0.1))
         x += ink.shape[1] + unit * max(0.05, gap)
-    if text and rng.random() < 0.5:
-        ink = strokes.word(rng, max(4, int(unit * rng.uniform(0.35, 0.8))))
+    if text and rng.random() < (0.75 if writer.faces else 0.5):
+        ink = _word(rng, writer.faces, max(4, int(unit * rng.uniform(0.35, 0.8))))
         sheet.put(ink, x, y + slope * x + unit - 0.8 * ink.shape[0])
         x += ink.shape[1]
         return x
@@ -214,13 +243,16 @@ def _number(
     lifted = rng.uniform(0, 0.5)
     kerned = rng.random() < 0.7
     edge = np.full(sheet.ink.shape[0], -np.inf)
-    for _ in range(rng.integers(1, 8)):
+    count = int(rng.integers(1, 8))
+    for _ in range(count):
         if x > sheet.ink.shape[1]:
             break
         tall = max(5, round(unit * np.exp(np.clip(rng.normal(0, uneven), -0.6, 0.3))))
         base = y + slope * x + unit * rng.normal(0, 0.05)
         if text:
-            ink, digit = strokes.letter(rng, tall), None
+            digit = None
+            alike = bool(writer.faces) and count > 2 and gap < 0.6 and rng.random() < LIKE
+            ink = typefaces.letter(rng, tall, typefaces.ALIKE) if alike else typefaces.letter(rng, tall)
         else:
             digit = repeated if repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
             small = zeros if digit == 0 else 1.0
@@ -300,6 +332,13 @@ def _rows(edge: NDArray[np.float64], ink: Ink, top: int) -> slice:
     return slice(start, max(start, min(len(edge), top + ink.shape[0])))
 
 
+def _word(rng: Generator, faces: Sequence[Face], height: int) -> Ink:
+    """A word whose small letters are about `height` pixels high: of a typeface, where there are any."""
+    if faces and rng.random() < 0.7:
+        return typefaces.word(rng, faces[int(rng.integers(len(faces)))], max(8.0, 1.7 * height))
+    return strokes.word(rng, height)
+
+
 def _sign(rng: Generator, unit: float) -> Ink:
     """A dash, point, sign or letter as it stands before, between and after numbers."""
     kind = rng.choice(["line", "dot", "letter", "scribble"], p=[0.5, 0.25, 0.2, 0.05])
@@ -307,10 +346,10 @@ def _sign(rng: Generator, unit: float) -> Ink:
         return strokes.line(rng, int(unit * rng.uniform(0.3, 1.2)) + 2)
     if kind == "dot":
         return strokes.dot(rng, unit * rng.uniform(0.05, 0.18))
-    return (strokes.letter if kind == "letter" else strokes.scribble)(rng, int(unit * rng.uniform(0.6, 1.1)) + 3)
+    return (typefaces.letter if kind == "letter" else strokes.scribble)(rng, int(unit * rng.uniform(0.6, 1.1)) + 3)
 
 
-def _cluttered(rng: Generator, picture: paper.Picture, unit: float) -> paper.Picture:
+def _cluttered(rng: Generator, picture: paper.Picture, faces: Sequence[Face], unit: float) -> paper.Picture:
     """What lies about: printed words, scribbles, long strokes, dark things at the edge of the table."""
     height, width = picture.shape[:2]
     ink = np.zeros((height, width), np.float32)
@@ -320,16 +359,16 @@ def _cluttered(rng: Generator, picture: paper.Picture, unit: float) -> paper.Pic
         kinds = ["printed", "scribble", "stroke", "thing", "letters", "word"]
         kind = rng.choice(kinds, p=[0.28, 0.14, 0.22, 0.12, 0.1, 0.14])
         if kind == "printed":
-            signs = np.array(list(strokes.LETTERS[:35] + strokes.LETTERS[20:35] * 2 + " " * 12 + "0123456789:-./"))
+            signs = np.array(list(typefaces.LETTERS[:35] + typefaces.LETTERS[20:35] * 2 + " " * 12 + "0123456789:-./"))
             words = "".join(rng.choice(signs, rng.integers(4, 24)))
-            sheet.put(strokes.printed(rng, words, int(rng.uniform(8, 22))), x, y)
+            sheet.put(typefaces.printed(rng, words, int(rng.uniform(8, 22))), x, y)
         elif kind == "scribble":
             sheet.put(strokes.scribble(rng, int(rng.uniform(0.5, 2.5) * min(unit, 48)) + 4), x, y)
         elif kind == "word":
-            sheet.put(strokes.word(rng, int(rng.uniform(0.3, 0.9) * min(unit, 48)) + 4), x, y)
+            sheet.put(_word(rng, faces, int(rng.uniform(0.3, 0.9) * min(unit, 48)) + 4), x, y)
         elif kind == "letters":
             for _ in range(rng.integers(1, 8)):
-                glyph = strokes.letter(rng, int(rng.uniform(0.6, 1.2) * min(unit, 48)) + 4)
+                glyph = typefaces.letter(rng, int(rng.uniform(0.6, 1.2) * min(unit, 48)) + 4)
                 sheet.put(glyph, x, y)
                 x += glyph.shape[1] * rng.uniform(0.8, 1.3)
         elif kind == "stroke":
@@ -347,3 +386,19 @@ def _cluttered(rng: Generator, picture: paper.Picture, unit: float) -> paper.Pic
             if canvas.mean() < 90:
                 np.maximum(ink, canvas.astype(np.float32) / 255, out=ink)
     return paper.inked(rng, picture, np.maximum(ink, sheet.ink))
+
+
+def _stamped(rng: Generator, made: Page) -> Page:
+    """A page into which a camera put date and time in light print; what these cover is no longer to be found."""
+    when = datetime(1995, 1, 1) + timedelta(minutes=int(rng.integers(20_000_000)))
+    ink = typefaces.typed(rng, when.strftime(_STAMPS[rng.integers(len(_STAMPS))]), int(rng.uniform(9, 26)))
+    height, width, _ = made.pixels.shape
+    light = np.zeros((height, width), np.float32)
+    strokes.put(light, ink, rng.uniform(0, max(1, height - ink.shape[0])), rng.uniform(-0.1, 0.6) * width)
+    rim = cv2.dilate(light, np.ones((3, 3), np.uint8)) * np.float32(rng.choice([0.0, 0.8]))
+    color = np.array([[255, 255, 255], [255, 220, 60], [255, 140, 30]], np.float32)[rng.integers(3)]
+    picture = made.pixels * (1 - rim[..., None])
+    pixels = np.asarray(picture * (1 - light[..., None]) + color * light[..., None], np.uint8)
+    corners = [(int(x), int(y), int(x + wide), int(y + tall)) for x, y, wide, tall in made.boxes]
+    free = [not light[y0 : y1 + 1, x0 : x1 + 1].any() for x0, y0, x1, y1 in corners]
+    return Page(pixels, made.boxes[free], made.digits[free])

@@ -8,7 +8,6 @@ Ink is (h, w) float32 in [0, 1], 0.0 paper and 1.0 ink, cut out tightly around t
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -216,9 +215,6 @@ _RARE: dict[int, list[list[Points]]] = {
     ],
 }  # fmt: skip
 _WIDTHS = {0: (0.45, 0.95), 1: (0.15, 0.75)}
-LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxαγελπΣΩ"
-"""Letters that cannot be taken for a digit, most of the time."""
-SYMBOLS = "+-=*#$%&@?<>:;~^"
 # Joined handwriting: each letter is one stroke from where the last one ended to where the next begins; x in letter
 # widths, y upward from the line the word stands on in heights of a small letter.
 _JOINED: dict[str, Points] = {
@@ -239,12 +235,6 @@ _JOINED: dict[str, Points] = {
     "v": [(0, 0.1), (0.1, 0.9), (0.4, 0.02), (0.75, 0.9), (1, 0.85)],
     "y": [(0, 0.1), (0.1, 0.9), (0.3, 0.1), (0.75, 0.9), (0.65, -0.7), (0.35, -0.95), (0.25, -0.5), (1, 0.1)],
 }  # fmt: skip
-_TYPEFACES = (
-    "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-BoldOblique", "DejaVuSans-Oblique", "DejaVuSansMono",
-    "DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic",
-    "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta",
-)  # fmt: skip
-"""Files that come with Matplotlib."""
 
 
 def drawn_digit(
@@ -347,52 +337,6 @@ def dot(rng: Generator, size: float) -> Ink:
     x = side - size / 2 - 1.5
     points = np.array([[x, size / 2 + 1], [x - size * tail / 2, size / 2 + 1 + size * tail]]) * 16
     cv2.polylines(canvas, [points.astype(np.int32)], False, 255, max(1, round(size)), cv2.LINE_AA, 4)
-    return tight(canvas.astype(np.float32) / np.float32(255))
-
-
-def letter(rng: Generator, height: int) -> Ink:
-    """A letter or a symbol of a typeface, bent as if written by hand, thick or thin."""
-    glyphs = typeset()
-    glyph = glyphs[rng.integers(len(glyphs))]
-    wide = glyph.shape[1] / glyph.shape[0]
-    size = (max(3, int(height * wide * rng.uniform(0.7, 1.3))), height)
-    ink = cv2.resize(glyph, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return bent(rng, ink, rng.uniform(0, 0.06))
-
-
-@functools.cache
-def typeset() -> list[NDArray[np.uint8]]:
-    """Letters and symbols in every typeface at hand, 64 pixels high: OpenCV's pen plotter fonts and Matplotlib's."""
-    import matplotlib
-    from PIL import Image, ImageDraw, ImageFont
-
-    glyphs = []
-    texts = [*LETTERS, *SYMBOLS, "kg", "No", "Dr", "Nr", "EUR", "am", "VII", "xy", "US", "ml", "cm", "Pa", "fi"]
-    for font in range(8):
-        for slanted in (0, cv2.FONT_ITALIC):
-            for text in (t for t in texts if t.isascii()):
-                canvas = np.zeros((160, 420), np.uint8)
-                cv2.putText(canvas, text, (40, 110), font | slanted, 2.5, 255, 3 + font % 3 * 3, cv2.LINE_AA)
-                glyphs.append(canvas)
-    folder = matplotlib.get_data_path() + "/fonts/ttf/"
-    for name in _TYPEFACES:
-        face = ImageFont.truetype(f"{folder}{name}.ttf", 80)
-        for text in [*LETTERS, *SYMBOLS, *texts[-13:]]:
-            picture = Image.new("L", (420, 180))
-            ImageDraw.Draw(picture).text((40, 30), text, 255, font=face)
-            glyphs.append(np.asarray(picture))
-    cut = [glyph[extent(glyph, 25)] for glyph in glyphs if glyph.any()]
-    return [cv2.resize(g, (max(3, g.shape[1] * 64 // g.shape[0]), 64)) for g in cut if g.shape[1] < 4 * g.shape[0]]
-
-
-def printed(rng: Generator, text: str, height: int) -> Ink:
-    """A line of machine print, its capitals about `height` pixels high."""
-    font = int(rng.integers(8))
-    scale = height / 21
-    (width, tall), below = cv2.getTextSize(text, font, scale, 1)
-    canvas = np.zeros((tall + below + 4, width + 4), np.uint8)
-    thick = 1 + int(rng.random() < 0.3) + int(height > 20)
-    cv2.putText(canvas, text, (2, tall + 2), font, scale, 255, thick, cv2.LINE_AA)
     return tight(canvas.astype(np.float32) / np.float32(255))
 
 
