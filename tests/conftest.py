@@ -31,16 +31,15 @@ def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def typefaces_cache(data_cache: Path) -> Path:
-    """The same cache folder, with the real typefaces beside MNIST; npm fetches them."""
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The real typefaces, which npm fetches."""
     from inkdigits.datasets.typefaces import load_typefaces
 
     if shutil.which("npm") is None and "CI" not in os.environ:
         pytest.skip("typefaces come from npm")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INKDIGITS_CACHE", str(data_cache))
-        load_typefaces()
-    return data_cache
+        patch.setenv("INKDIGITS_CACHE", str(tmp_path_factory.mktemp("fonts")))
+        return load_typefaces()
 
 
 @pytest.fixture(autouse=True)

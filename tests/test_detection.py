@@ -960,16 +960,17 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
     # The right digit stands lower, so that in a line that leans far to the right it comes first.
     boxes = np.array([(30, 8, 10, 20), (34, 18, 10, 20)], np.float32)
     asked: list[dict[str, Any]] = []
+    faces = (handmade.face(),)
     one = Page(upright, boxes, np.array([3, 5], np.uint8))
     monkeypatch.setattr(sheets, "field", lambda *_, **how: (asked.append(how), one)[1])
     for lean, order in ((0.0, [3, 5]), (0.6, [5, 3])):
         monkeypatch.setattr(lining, "LEANING", 1.0)
         monkeypatch.setattr(lining, "LEANS", (lean, lean))
-        lining._begin(digits.images, digits.labels, ("a face",))  # type: ignore[arg-type]
+        lining._begin(digits.images, digits.labels, faces)
         ink, told = lining._line(np.random.default_rng(0))
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
-    assert asked == [{"width": lines.LONGEST, "hard": True, "apart": lining.APART, "faces": ("a face",)}] * 2
+    assert asked == [{"width": lines.LONGEST, "hard": True, "apart": lining.APART, "faces": faces}] * 2
 
 
 def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
@@ -1105,3 +1106,29 @@ def test_the_command_refuses_what_cannot_be(mnist: Path, tmp_path: Path) -> None
         assert CliRunner().invoke(app, ["train-pages", *arguments]).exit_code == 2
     result = CliRunner().invoke(app, ["train-pages", "--out", str(tmp_path / "x"), "--resume"])
     assert isinstance(result.exception, InkdigitsError)
+
+
+def test_the_command_asks_for_typefaces_and_says_so_when_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from inkdigits.cli import app
+
+    asked: list[bool] = []
+
+    def train(out: Path, *, typefaces: bool, **_: object) -> Path:
+        asked.append(typefaces)
+        (tmp_path / training.CHECKPOINT).touch()
+        if len(asked) > 2:
+            raise KeyboardInterrupt
+        return PAGES
+
+    monkeypatch.setattr(training, "train_pages", train)
+    command = ["train-pages", "--out", str(tmp_path)]
+    assert (
+        CliRunner().invoke(app, command).exit_code == CliRunner().invoke(app, [*command, "--typefaces"]).exit_code == 0
+    )
+    assert asked == [False, True]
+    stopped_at = CliRunner().invoke(app, [*command, "--typefaces"])
+    assert stopped_at.exit_code != 0 and "--typefaces --resume" in stopped_at.output

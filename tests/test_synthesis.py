@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from handmade import face
 from inkdigits.datasets import load_dataset
-from inkdigits.datasets.typefaces import load_typefaces
 from inkdigits.preprocess import normalize
 from inkdigits.synthesis import glyphs, paper, sets, strokes, typefaces
 from inkdigits.synthesis import pages as sheets
@@ -127,10 +126,8 @@ def test_ink_outside_the_sheet_leaves_no_trace(y: int, x: int) -> None:
 # ---- typefaces
 
 
-def test_digits_and_words_of_a_typeface_are_cut_out_and_always_the_same(typefaces_cache: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INKDIGITS_CACHE", str(typefaces_cache))
-        files = dict(list(load_typefaces().items())[:6])
+def test_digits_and_words_of_a_typeface_are_cut_out_and_always_the_same(fonts: dict[str, bytes]) -> None:
+    files = dict(list(fonts.items())[:6])
     made = typefaces.faces(files)
     assert len(made) == 6
     for one, again in zip(made, typefaces.faces(files), strict=True):
@@ -145,13 +142,11 @@ def test_digits_and_words_of_a_typeface_are_cut_out_and_always_the_same(typeface
         assert len({digit.tobytes() for digit in one.digits}) == 10
 
 
-def test_digits_of_typefaces_are_read_as_what_they_are(typefaces_cache: Path) -> None:
+def test_digits_of_typefaces_are_read_as_what_they_are(fonts: dict[str, bytes]) -> None:
     """A network that never saw them reads most of them: each stands where its label says."""
     import inkdigits
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INKDIGITS_CACHE", str(typefaces_cache))
-        made = typefaces.faces(load_typefaces())
+    made = typefaces.faces(fonts)
     pictures = [np.pad(digit, 12) for each in made[::3] for digit in each.digits]
     answers = inkdigits.load(threads=1).classify(pictures)
     assert np.mean([answer.digit == index % 10 for index, answer in enumerate(answers)]) > 0.8
@@ -226,9 +221,9 @@ def test_pages_hold_words_of_typefaces_that_are_no_digits(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words, stamps = [], []
-    draw, stamp = typefaces.word, sheets._stamped
+    draw, stamp = typefaces.word, paper.stamped
     monkeypatch.setattr(typefaces, "word", lambda rng, of, height: (words.append(height), draw(rng, of, height))[1])
-    monkeypatch.setattr(sheets, "_stamped", lambda rng, made: (stamps.append(None), stamp(rng, made))[1])
+    monkeypatch.setattr(paper, "stamped", lambda rng, pixels: (stamps.append(None), stamp(rng, pixels))[1])
     monkeypatch.setattr(sheets, "FIELDS", 0.0)
     rngs = [np.random.default_rng(seed) for seed in range(60)]
     made = [page(rng, images, labels, faces=(face(),)) for rng in rngs]
@@ -424,27 +419,24 @@ def test_letters_look_like_digits_only_among_others_that_are_close(
     assert part(gap=0.1) == part(gap=1.0, faces=(face(),)) == 0
 
 
-def test_what_a_camera_prints_into_a_picture_is_light_and_no_digit(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    boxes = np.array([(x, y, 20, 30) for y in range(0, 130, 32) for x in range(0, 300, 22)], np.float32)
-    before = Page(np.full((160, 320, 3), 120, np.uint8), boxes, np.arange(len(boxes), dtype=np.uint8) % 10)
+def test_what_a_camera_prints_into_a_picture_is_light_and_covers_digits() -> None:
+    gray = np.full((160, 320, 3), 120, np.uint8)
     for seed in range(20):
-        after = sheets._stamped(np.random.default_rng(seed), before)
-        assert after.pixels.shape == before.pixels.shape and after.pixels.dtype == np.uint8
-        light = after.pixels.max(2) > 200
-        assert 50 < light.sum() < 0.2 * 160 * 320
-        assert 0 < len(after.digits) == len(after.boxes) < len(boxes)
-        for x, y, wide, tall in after.boxes.astype(int):
+        pixels, light = paper.stamped(np.random.default_rng(seed), gray)
+        assert pixels.shape == gray.shape and pixels.dtype == np.uint8
+        assert 50 < (light > 0.5).sum() < 0.2 * 160 * 320 and light.max() <= 1
+        assert (pixels.max(2)[light > 0.95] > 200).all()
+        near = cv2.dilate(light, np.ones((3, 3), np.uint8)) > 0
+        assert (pixels[~near] == 120).all(), "nothing else changes"
+        sheet = sheets._Sheet(160, 320)
+        for y in range(0, 130, 32):
+            for x in range(0, 300, 22):
+                sheet.put(np.ones((30, 20), np.float32), x, y, digit=seed % 10)
+        before = len(sheet.boxes)
+        sheet.cover(light)
+        assert 0 < len(sheet.digits) == len(sheet.boxes) < before
+        for x, y, wide, tall in sheet.page(pixels).boxes.astype(int):
             assert not light[y : y + tall, x : x + wide].any(), "what is covered is not to be found"
-    monkeypatch.setattr(sheets, "STAMPED", 1.0)
-    monkeypatch.setattr(sheets, "FIELDS", 0.0)
-    asked: list[object] = []
-    monkeypatch.setattr(sheets, "_stamped", lambda _, made: (asked.append(None), made)[1])
-    page(np.random.default_rng(0), images, labels, faces=(face(),))
-    assert len(asked) == 1
-    page(np.random.default_rng(0), images, labels, hard=True)
-    assert len(asked) == 1, "only with typefaces"
 
 
 def test_boxes_of_a_field_are_in_the_field(

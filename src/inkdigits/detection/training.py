@@ -113,7 +113,7 @@ def train_pages(
     with contextlib.closing(locked(folder)):
         data = load_dataset("mnist", "train")
         training, validation = last_split(data, 5000)
-        faces = rendered(load_typefaces(progress=True)) if typefaces else ()
+        faces = rendered(load_typefaces(progress=told is not None)) if typefaces else ()
         made_of = {"data": data.sha256, "typefaces": fingerprint() if faces else None}
         identity = {"steps": steps, "pages": pages, "lines": lines, "seed": seed, "batch": BATCH, **made_of}
         learner = _learner(seed, steps)
@@ -124,7 +124,7 @@ def train_pages(
                 raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
             for later in (CLOSER, LINER):  # without a first network they are of no use
                 (folder / later).unlink(missing_ok=True)
-        for step, batch in enumerate(_batches(training, taught(faces), seed, begun, steps, workers), begun):
+        for step, batch in enumerate(_batches(training, _taught(faces), seed, begun, steps, workers), begun):
             learner.learn(step, batch)
             if told:
                 told("learning to find", step + 1, steps)
@@ -191,20 +191,20 @@ def refined(
     made_of = {"data": training.sha256, "typefaces": fingerprint() if faces else None}
     identity = {"lines": lines, "seed": seed, **made_of}
     progress = Progress(path.with_name(LINER), identity)
-    reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
+    reader = lining.trained(training, lines, seed, workers, told, progress, _taught(faces))
     line = weights_of(reader)
     weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
-    found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))
+    found = refining.collected(weights, training, pages, seed + 2**32, every, told, _taught(faces))
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
     identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
-    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, kept(faces))
+    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, _kept(faces))
     networks = weights, weights_of(closer), fitted(held, refining.logits(closer, held.crops))
     session = open_onnx(graph.build(*networks, line=line).SerializeToString(), every)
     rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
     digits = validation.images, validation.labels
-    fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART, faces=kept(faces)) for rng in rngs)
+    fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART, faces=_kept(faces)) for rng in rngs)
     hearing = weighed(session, fields)
     drawn_from = {"typefaces": fingerprint()} if faces else {}
     card = Card(
@@ -225,12 +225,12 @@ def refined(
     write_atomically(path, built.SerializeToString())
 
 
-def taught(faces: Sequence[Face]) -> Sequence[Face]:
+def _taught(faces: Sequence[Face]) -> Sequence[Face]:
     """Those that are learned from."""
     return tuple(face for index, face in enumerate(faces) if index % HELD != HELD - 1)
 
 
-def kept(faces: Sequence[Face]) -> Sequence[Face]:
+def _kept(faces: Sequence[Face]) -> Sequence[Face]:
     """Those that are held back, for calibration."""
     return tuple(faces[HELD - 1 :: HELD])
 

@@ -79,7 +79,7 @@ class Writer:
         if digit is None:
             digit = int(rng.integers(10))
         if digit == 1 and self.plain:
-            return bar(rng, height, self.pen), digit  # upright, however the hand leans, as most people write it
+            return bar(rng, height, self.pen), digit  # it leans on its own, or stands upright
         if self.face is not None and rng.random() < 0.9:
             return self.written(rng, self.face.digits[digit], digit, height, self.face.pen), digit
         if rng.random() < self.drawn:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import cv2
 import numpy as np
@@ -38,7 +37,6 @@ LEANING = 0.25
 """... so many hands lean far to the right, ..."""
 RARE = 0.5
 """... and so many write in ways that hardly anyone uses."""
-_STAMPS = ("%Y-%m-%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%y", "%d %m '%y", "%m/%d/%Y %H:%M", "%H:%M")
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
 
@@ -78,6 +76,14 @@ class _Sheet:
             self.boxes.append((*corner, across.stop - across.start, down.stop - down.start))
             self.digits.append(digit)
 
+    def cover(self, light: NDArray[np.float32]) -> None:
+        """Forget the digits on which light (h, w) lies, above 0.0."""
+        spots = [
+            (slice(int(y), int(y + tall) + 1), slice(int(x), int(x + wide) + 1)) for x, y, wide, tall in self.boxes
+        ]
+        free = [index for index, spot in enumerate(spots) if not light[spot].any()]
+        self.boxes, self.digits = [self.boxes[i] for i in free], [self.digits[i] for i in free]
+
     def page(self, pixels: NDArray[np.uint8]) -> Page:
         """The page of a picture of the sheet."""
         return Page(pixels, np.array(self.boxes, np.float32).reshape(-1, 4), np.array(self.digits, np.uint8))
@@ -116,8 +122,11 @@ def page(
         picture = _cluttered(rng, picture, faces, unit)
     boxed = hard and rng.random() < BOXED
     _write(rng, sheet, _writer(rng, images, labels, hard, faces), unit, texts=0.5 if hard else 0.25, boxed=boxed)
-    made = sheet.page(paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit))
-    return _stamped(rng, made) if faces and rng.random() < STAMPED else made
+    pixels = paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit)
+    if faces and rng.random() < STAMPED:
+        pixels, light = paper.stamped(rng, pixels)
+        sheet.cover(light)
+    return sheet.page(pixels)
 
 
 def field(
@@ -271,7 +280,12 @@ def _number(
             sheet.put(ink, x - 0.1 * unit, top)
             _reached(edge, ink, round(top), x - 0.1 * unit)
             x += ink.shape[1] + unit * max(0.0, gap)
-    closed = rng.random() < 0.35  # with a dash, two, or more, so that nobody adds a digit
+    return _closed(rng, sheet, x, y, slope, unit)
+
+
+def _closed(rng: Generator, sheet: _Sheet, x: float, y: float, slope: float, unit: float) -> float:
+    """What comes after a number, often a dash, two, or more, so that nobody adds a digit; returns where that ends."""
+    closed = rng.random() < 0.35
     for _ in range(rng.integers(1, 4)):
         if rng.random() < (0.75 if closed else 0.15):
             ink = strokes.line(rng, int(unit * rng.uniform(0.25, 0.9)) + 2) if closed else _sign(rng, unit)
@@ -386,19 +400,3 @@ def _cluttered(rng: Generator, picture: paper.Picture, faces: Sequence[Face], un
             if canvas.mean() < 90:
                 np.maximum(ink, canvas.astype(np.float32) / 255, out=ink)
     return paper.inked(rng, picture, np.maximum(ink, sheet.ink))
-
-
-def _stamped(rng: Generator, made: Page) -> Page:
-    """A page into which a camera put date and time in light print; what these cover is no longer to be found."""
-    when = datetime(1995, 1, 1) + timedelta(minutes=int(rng.integers(20_000_000)))
-    ink = typefaces.typed(rng, when.strftime(_STAMPS[rng.integers(len(_STAMPS))]), int(rng.uniform(9, 26)))
-    height, width, _ = made.pixels.shape
-    light = np.zeros((height, width), np.float32)
-    strokes.put(light, ink, rng.uniform(0, max(1, height - ink.shape[0])), rng.uniform(-0.1, 0.6) * width)
-    rim = cv2.dilate(light, np.ones((3, 3), np.uint8)) * np.float32(rng.choice([0.0, 0.8]))
-    color = np.array([[255, 255, 255], [255, 220, 60], [255, 140, 30]], np.float32)[rng.integers(3)]
-    picture = made.pixels * (1 - rim[..., None])
-    pixels = np.asarray(picture * (1 - light[..., None]) + color * light[..., None], np.uint8)
-    corners = [(int(x), int(y), int(x + wide), int(y + tall)) for x, y, wide, tall in made.boxes]
-    free = [not light[y0 : y1 + 1, x0 : x1 + 1].any() for x0, y0, x1, y1 in corners]
-    return Page(pixels, made.boxes[free], made.digits[free])

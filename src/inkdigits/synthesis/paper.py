@@ -5,12 +5,17 @@ Pictures are (h, w, 3) float32 gray levels from 0 to 255 until `photographed` ma
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from inkdigits.synthesis import strokes, typefaces
+
 Picture = NDArray[np.float32]
+_STAMPS = ("%Y-%m-%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%y", "%d %m '%y", "%m/%d/%Y %H:%M", "%H:%M")
 
 
 def paper(rng: Generator, height: int, width: int, unit: float, security: float = 0.22) -> Picture:
@@ -87,6 +92,22 @@ def photographed(rng: Generator, picture: Picture, unit: float) -> NDArray[np.ui
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 96))]
         pixels = np.asarray(cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR), np.uint8)
     return pixels
+
+
+def stamped(rng: Generator, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A picture (h, w, 3) with date and time in light print, as cameras put them into it; and that print alone.
+
+    The latter is (h, w), from 0.0, none, to 1.0.
+    """
+    when = datetime(1995, 1, 1) + timedelta(minutes=int(rng.integers(20_000_000)))
+    ink = typefaces.typed(rng, when.strftime(_STAMPS[rng.integers(len(_STAMPS))]), int(rng.uniform(9, 26)))
+    height, width, _ = pixels.shape
+    light = np.zeros((height, width), np.float32)
+    strokes.put(light, ink, rng.uniform(0, max(1, height - ink.shape[0])), rng.uniform(-0.1, 0.6) * width)
+    rim = cv2.dilate(light, np.ones((3, 3), np.uint8)) * np.float32(rng.choice([0.0, 0.8]))
+    color = np.array([[255, 255, 255], [255, 220, 60], [255, 140, 30]], np.float32)[rng.integers(3)]
+    picture = pixels * (1 - rim[..., None])
+    return np.asarray(picture * (1 - light[..., None]) + color * light[..., None], np.uint8), light
 
 
 def _smooth(rng: Generator, height: int, width: int, knots: int) -> NDArray[np.float32]:

@@ -23,8 +23,8 @@ LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxαγελπΣΩ"
 """Letters that cannot be taken for a digit, most of the time."""
 SYMBOLS = "+-=*#$%&@?<>:;~^"
 ALIKE = tuple("oOSszZgqbB()[]")
-"""Letters and signs that only what stands beside them tells from digits; but none that is an upright stroke, for a
-network that learned that these are none missed plain ones."""
+"""Letters and signs that only what stands beside them tells from digits; none is an upright stroke, which people write
+for a one."""
 _SIGNS = (
     *LETTERS, *SYMBOLS, "kg", "No", "Dr", "Nr", "EUR", "am", "VII", "xy", "US", "ml", "cm", "Pa", "fi",
 )  # fmt: skip
@@ -86,8 +86,9 @@ def _face(name: str, content: bytes) -> Face:
 
 def _stroke(glyph: NDArray[np.uint8]) -> float:
     """How wide its strokes are, in pixels: twice the area through the length of the outline."""
-    outlines, _ = cv2.findContours((glyph > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    return float(2 * (glyph > 127).sum() / max(1.0, sum(cv2.arcLength(each, True) for each in outlines)))
+    mask = (glyph > 127).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return float(2 * mask.sum() / max(1.0, sum(cv2.arcLength(each, True) for each in outlines)))
 
 
 def _text(rng: Generator) -> str:
@@ -101,7 +102,7 @@ def _text(rng: Generator) -> str:
 
 
 def _rendered(font: Any, text: str) -> NDArray[np.uint8]:
-    """A line of text, cut out tightly."""
+    """A line of text, (h, w), 0 paper .. 255 ink, cut out tightly."""
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = (int(side) for side in font.getbbox(text))
@@ -167,13 +168,8 @@ def _typeface(name: str, size: int) -> Any:
 
 def typed(rng: Generator, text: str, height: int) -> Ink:
     """A line in one of Matplotlib's typefaces, its capitals about `height` pixels high."""
-    from PIL import Image, ImageDraw
-
-    face = _typeface(_TYPEFACES[rng.integers(len(_TYPEFACES))], round(height / 0.72))
-    left, top, right, bottom = (int(side) for side in face.getbbox(text))
-    picture = Image.new("L", (right - left + 2, bottom - top + 2))
-    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, 255, font=face)
-    return tight(np.asarray(picture, np.float32) / np.float32(255))
+    font = _typeface(_TYPEFACES[rng.integers(len(_TYPEFACES))], round(height / 0.72))
+    return _rendered(font, text).astype(np.float32) / np.float32(255)
 
 
 def printed(rng: Generator, text: str, height: int) -> Ink:
