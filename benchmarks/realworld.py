@@ -5,7 +5,8 @@
 DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` describes them. Printed is a table; the rows
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
 wrong. Pictures whose label is in doubt are left out. The engines `cut`, `boxes` and `sequences` are other designs;
-see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine.
+see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine. `--compose NAME ...` adds
+fields composed of the single digits of these sets; see benchmarks/composed.py.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from composed import composed
 from designs import DESIGNS
 from engines import ENGINES as PROGRAMS
 from engines import Answer, Engine, MissingEngineError, versions
@@ -35,6 +37,7 @@ from rows import RESULTS, append, machine, today
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 FOREIGN = ("tesseract", "rapidocr")
+FIELDS = 300  # composed of each set
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file
 KEPT = 0.99  # of the digits, at the threshold that is tried on what is no digit
@@ -232,18 +235,22 @@ def started(names: Iterable[str], model: str, say: Console) -> list[Engine]:
     return there
 
 
-def wanted_sets(folder: Path, only: Sequence[str] | None) -> tuple[list[PictureSet], list[str]]:
+def wanted_sets(
+    folder: Path, only: Sequence[str] | None, compose: Sequence[str] = ()
+) -> tuple[list[PictureSet], list[str]]:
     """The sets to be answered, and the names of those to be scored: non-digits need digits to be compared with.
 
     Raises:
-        ValueError: there are no sets, or none of these names.
+        ValueError: there are no sets, or none of these names, or those to compose fields of hold no single digits.
     """
     there = dict(find(folder)) if folder.is_dir() else {}
-    unknown = [name for name in only or () if name not in there]
+    unknown = [name for name in (*(only or ()), *compose) if name not in there]
     if not there or unknown:
         names = ", ".join(there) or "there are none"
         raise ValueError(f"Expected sets of {folder} ({names}). Received: {', '.join(unknown) or 'no name'}.")
-    sets = [part for name in only or there for part in load(name, there[name])]
+    chosen = there if only is None else only
+    sets = [part for name in chosen for part in load(name, there[name])]
+    sets += [composed(part, FIELDS, SEED) for name in compose for part in load(name, there[name])]
     names = [part.name for part in sets]
     if any(part.kind == "other" for part in sets):
         sets += [part for name in POSITIVES if name in there and name not in names for part in load(name, there[name])]
@@ -256,7 +263,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--model", default="default", help="a model's name, a bundle folder or an .onnx file")
     parser.add_argument("--engines", default="inkdigits", help=f"separated by commas, of: {', '.join(ENGINES)}")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="sets to measure; all of them when left out")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="sets to measure; all of them when left out")
+    parser.add_argument("--compose", nargs="+", default=(), metavar="NAME", help="make fields of these sets' digits")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
     parser.add_argument("--results", type=Path, default=RESULTS / "realworld.csv", metavar="CSV")
     parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")
@@ -266,7 +274,7 @@ def main() -> None:
     if unknown := [name for name in names if name not in ENGINES]:
         parser.error(f"Expected engines of {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
     try:
-        whole, scored = wanted_sets(given.folder, given.only)
+        whole, scored = wanted_sets(given.folder, given.only, given.compose)
     except ValueError as error:
         parser.error(str(error))
 

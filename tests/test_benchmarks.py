@@ -118,6 +118,37 @@ def test_a_sample_is_even_over_the_groups_and_always_the_same(labelled: ModuleTy
     assert whole.sample(100, 1) is whole is whole.sample(None, 1)
 
 
+# ---- composed fields
+
+
+def test_fields_are_composed_of_the_digits_of_a_set(
+    realworld: ModuleType, labelled: ModuleType, tmp_path: Path
+) -> None:
+    arrays = {f"img_{i:05}": picture(i) for i in range(10)}
+    np.savez(tmp_path / "own.npz", labels=np.arange(10), **arrays)
+    (digits,) = labelled.load("own", tmp_path / "own.npz")
+    fields = realworld.composed(digits, 12, seed=3)
+    assert (fields.name, fields.kind, len(fields), fields.total) == ("composed of own", "string", 12, 12)
+    assert all(pixels.dtype == np.uint8 and pixels.ndim == 3 for pixels in fields.pictures)
+    again, others = realworld.composed(digits, 12, seed=3), realworld.composed(digits, 12, seed=4)
+    assert fields.labels == again.labels != others.labels
+    assert all(np.array_equal(*pair) for pair in zip(fields.pictures, again.pictures, strict=True))
+    answers = realworld.ENGINES["inkdigits"]("default").answers(fields.pictures, "string")
+    read = [answer.text for answer in answers]
+    assert sum(map(str.__eq__, read, fields.labels)) >= 6  # what is on them is what they are labelled with
+
+
+def test_fields_are_not_composed_of_anything_but_single_digits(realworld: ModuleType, tmp_path: Path) -> None:
+    saved(tmp_path / "numbers.npz", ["12", "345"])
+    with pytest.raises(ValueError, match="single digits"):
+        realworld.wanted_sets(tmp_path, None, ["numbers"])
+    with pytest.raises(ValueError, match="Received: letters"):
+        realworld.wanted_sets(tmp_path, None, ["letters"])
+    saved(tmp_path / "digits.npz", [1, 2])
+    sets, names = realworld.wanted_sets(tmp_path, [], ["digits"])
+    assert names == ["composed of digits"] == [part.name for part in sets]
+
+
 # ---- scores
 
 
