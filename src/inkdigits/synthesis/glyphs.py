@@ -36,6 +36,7 @@ class Writer:
             it from a line.
         leaning: so many hands lean far to the right, as fast writing does, 0.0 to 1.0; above 0.0, what is drawn leans
             as its hand does. For pages: crops show one digit, and are slanted on their own.
+        loose: what is drawn is written fast.
         faces: typefaces that some hands write the digits of.
     """
 
@@ -51,10 +52,11 @@ class Writer:
         rare: bool = False,
         bars: float = 0.0,
         leaning: float = 0.0,
+        loose: bool = False,
         faces: Sequence[Face] = (),
     ) -> None:
         self.images, self.labels = images, labels
-        self.ambiguous, self.seldom, self.rare = ambiguous, seldom, rare
+        self.ways = {"ambiguous": ambiguous, "seldom": seldom, "rare": rare, "loose": loose}
         self.slant = rng.normal(0, 0.18 * spread)
         if rare and rng.random() < 0.2:
             self.slant += rng.uniform(0.1, 0.5)
@@ -83,8 +85,7 @@ class Writer:
         if self.face is not None and rng.random() < 0.9:
             return self.written(rng, self.face.digits[digit], digit, height, self.face.pen), digit
         if rng.random() < self.drawn:
-            ways = {"ambiguous": self.ambiguous, "seldom": self.seldom, "rare": self.rare}
-            return self._leaned(drawn_digit(rng, digit, height, pen=self.pen, **ways)), digit
+            return self._leaned(drawn_digit(rng, digit, height, pen=self.pen, **self.ways)), digit
         while True:  # a random place finds a digit of the class in ten tries
             index = int(rng.integers(len(self.labels)))
             if self.labels[index] == digit:

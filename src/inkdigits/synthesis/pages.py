@@ -36,7 +36,9 @@ STAMPED = 0.06
 LEANING = 0.25
 """... so many hands lean far to the right, ..."""
 RARE = 0.5
-"""... and so many write in ways that hardly anyone uses."""
+"""... so many write in ways that hardly anyone uses, ..."""
+LOOSE = 0.5
+"""... and so many write fast."""
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
 
@@ -173,9 +175,19 @@ def _writer(
 ) -> Writer:
     spread, bars = rng.choice([0.7, 1.0, 1.6]), BARS if hard else 0.0
     rare = bool(faces) and bool(rng.random() < RARE)
-    leaning = LEANING if faces else 0.0
+    loose = bool(faces) and bool(rng.random() < LOOSE)
     return Writer(
-        rng, images, labels, spread, ambiguous=True, seldom=hard, rare=rare, bars=bars, leaning=leaning, faces=faces
+        rng,
+        images,
+        labels,
+        spread,
+        ambiguous=True,
+        seldom=hard,
+        rare=rare,
+        bars=bars,
+        leaning=LEANING if faces else 0.0,
+        loose=loose,
+        faces=faces,
     )
 
 

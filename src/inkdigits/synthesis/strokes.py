@@ -214,6 +214,50 @@ _RARE: dict[int, list[list[Points]]] = {
           (0.1, 0.93)]],
     ],
 }  # fmt: skip
+# Ways of writing fast: ones with a flag as long as they are or with a foot, fours in one go, fives like a root or an r,
+# sevens like a t, twos with a loop.
+_LOOSE: dict[int, list[list[Points]]] = {
+    1: [
+        [[(0.25, 0.22), (0.6, 0), (0.6, 0), (0.6, 0.97), (0.6, 0.97), (0.05, 0.97), (0.05, 0.97), (1, 0.97)]],
+        [[(0.3, 0.25), (0.65, 0.02), (0.65, 0.02), (0.6, 0.9), (0.25, 1), (0.1, 0.9), (0.45, 0.92), (1, 0.98)]],
+        [[(0.0, 0.6), (0.5, 0.3), (0.75, 0.03), (0.5, 0.05), (0.4, 0.5), (0.45, 1)]],
+        [[(0.3, 0.3), (0.6, 0), (0.6, 0), (0.55, 1)], [(0, 1), (1, 0.97)]],
+        [[(0, 1), (0.7, 0), (0.7, 0), (0.75, 1)]],
+        [[(0, 0.9), (0.4, 0.5), (0.65, 0.05), (0.65, 0.05), (0.55, 1)]],
+    ],
+    2: [
+        [[(0.1, 0.5), (0.1, 0.1), (0.6, 0), (0.9, 0.3), (0.55, 0.8), (0.2, 1), (0.05, 0.9), (0.25, 0.78), (0.6, 1),
+          (0.95, 0.85)]],
+        [[(0.35, 0.35), (0.15, 0.15), (0.55, 0), (0.9, 0.25), (0.6, 0.75), (0.25, 0.97), (0.1, 0.85), (0.35, 0.75),
+          (0.65, 0.95), (1, 0.9)]],
+    ],
+    4: [
+        [[(0.15, 0), (0.1, 0.45), (0.4, 0.55), (0.8, 0.35), (0.9, 0), (0.9, 0), (0.75, 1)]],
+        [[(0.55, 0), (0.1, 0.55), (0.1, 0.55), (0.9, 0.4), (0.9, 0.4), (0.45, 1)]],
+        [[(0.3, 0), (0.15, 0.6), (0.15, 0.6), (0.6, 0.45), (0.6, 0.45), (0.5, 1)]],
+        [[(0.5, 0), (0.1, 0.6), (0.5, 0.62), (0.9, 0.35), (0.9, 0.35), (0.6, 1)]],
+    ],
+    5: [
+        [[(0.1, 0.15), (0.2, 1), (0.2, 1), (0.3, 0.3), (0.6, 0.05), (1, 0.1)]],
+        [[(0.0, 0.55), (0.15, 0.5), (0.3, 1), (0.3, 1), (0.45, 0.1), (0.45, 0.1), (1, 0.05)]],
+        [[(0.15, 0.5), (0.3, 0.95), (0.42, 0.9), (0.4, 0.4), (0.5, 0.05), (1, 0.0)]],
+        [[(0.05, 0.85), (0.3, 1), (0.45, 0.85), (0.4, 0.4), (0.4, 0.05), (0.4, 0.05), (1, 0.05)]],
+    ],
+    7: [
+        [[(0.2, 0.1), (0.65, 0.0), (0.65, 0.0), (0.45, 1)], [(0, 0.45), (1, 0.42)]],
+        [[(0.35, 0.02), (0.6, 0.05), (0.5, 0.6), (0.45, 1)], [(0, 0.5), (1, 0.45)]],
+        [[(0.5, 0), (0.5, 0.9), (0.7, 1)], [(0, 0.4), (1, 0.4)]],
+    ],
+    9: [
+        [[(0.45, 0.45), (0.1, 0.35), (0.2, 0.05), (0.65, 0), (0.9, 0.2), (0.7, 0.45), (0.45, 0.47), (0.45, 0.47),
+          (0.5, 1)]],
+        [[(0.9, 0.12), (0.5, 0), (0.15, 0.2), (0.4, 0.42), (0.85, 0.2), (0.7, 0.6), (0.75, 0.95), (0.4, 1),
+          (0.2, 0.85)]],
+        [[(0.8, 0.15), (0.45, 0.02), (0.2, 0.2), (0.45, 0.38), (0.8, 0.15), (0.6, 0.5), (0.55, 1)]],
+    ],
+}  # fmt: skip
+_LOOSENESS = (0.03, 0.05, 0.075)
+"""How far points of digits written fast move, as a part of the digit's size."""
 _WIDTHS = {0: (0.45, 0.95), 1: (0.15, 0.75)}
 # Joined handwriting: each letter is one stroke from where the last one ended to where the next begins; x in letter
 # widths, y upward from the line the word stands on in heights of a small letter.
@@ -246,6 +290,7 @@ def drawn_digit(
     ambiguous: bool = False,
     seldom: bool = False,
     rare: bool = False,
+    loose: bool = False,
 ) -> Ink:
     """A digit written with a pen.
 
@@ -257,13 +302,18 @@ def drawn_digit(
         ambiguous: also in ways that look like a letter.
         seldom: also in ways that few people use.
         rare: also in ways that hardly anyone uses.
+        loose: written fast: shapes vary more, and half of them are not the common ones.
     """
     ways = _DIGITS[digit] + (_AMBIGUOUS.get(digit, []) if ambiguous else [])
     ways = ways + (_SELDOM.get(digit, []) if seldom else []) + (_RARE.get(digit, []) if rare else [])
+    if loose:
+        odd = ways[len(_DIGITS[digit]) :] + _LOOSE.get(digit, [])
+        ways = odd if len(odd) > 2 and rng.random() < 0.5 else ways
     strokes = ways[rng.integers(len(ways))]
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
-    thick = (pen or _pen(rng)) * height
-    return _drawn(rng, strokes, height, rng.uniform(low, high) * height, thick, jitter=0.035)
+    thick, wide = (pen or _pen(rng)) * height, rng.uniform(low, high) * height
+    jitter = float(rng.choice(_LOOSENESS)) if loose else 0.035
+    return _drawn(rng, strokes, height, wide, thick, jitter)
 
 
 def bar(rng: Generator, height: int, pen: float) -> Ink:
