@@ -804,11 +804,11 @@ def test_what_is_found_on_pages_is_the_same_with_any_number_of_workers(
     write = sheets.page
     monkeypatch.setattr(sheets, "page", lambda *given, **how: (asked.append(how), write(*given, **how))[1])
     again = refining._part(3, 0, 4)
-    assert asked == [{"hard": True, "faces": ()}] * 4
+    assert asked == [{"faces": ()}] * 4
     faces = (handmade.face(),)
     refining._begin(graph.build(weights).SerializeToString(), digits.images, digits.labels, faces)
     refining._part(3, 0, 1)
-    assert asked[4:] == [{"hard": True, "faces": faces}]
+    assert asked[4:] == [{"faces": faces}]
     training._begin(digits.images, digits.labels, faces)
     monkeypatch.setattr(training, "BATCH", 2)
     training._batch(1, 0)
@@ -970,7 +970,7 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
         ink, told = lining._line(np.random.default_rng(0))
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
-    assert asked == [{"width": lines.LONGEST, "hard": True, "apart": lining.APART, "faces": faces}] * 2
+    assert asked == [{"width": lines.LONGEST, "apart": lining.APART, "faces": faces}] * 2
 
 
 def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
@@ -1043,7 +1043,7 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     assert len(weighing) == 20
     for (images, labels), how in made:
         assert len(images) == len(labels) == 5000, "of digits that were held back"
-        assert how == {"width": lines.LONGEST, "hard": True, "apart": lining.APART, "faces": faces[1:2]}
+        assert how == {"width": lines.LONGEST, "apart": lining.APART, "faces": faces[1:2]}
     assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
     assert 9.0 in constants(onnx.load(path).graph)
 

@@ -27,7 +27,8 @@ def command(
 ) -> None:
     """Train the three networks that find and name all digits of a page, on synthetic pages made from MNIST.
 
-    With --typefaces pages have digits and words of handwriting-like typefaces, too; npm fetches them once (8 MB).
+    With --typefaces pages have digits and words of handwriting-like typefaces, too, as those had that the bundled
+    networks learned from; npm fetches them once (8 MB).
 
     After Ctrl-C, a crash or a power cut, `--resume` goes on to the same weights, with the same numbers and seed.
     """

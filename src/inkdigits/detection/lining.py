@@ -143,13 +143,13 @@ def _batch(lines: list[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> Batch:
 
 
 def _line(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """What is seen of a hard field whose digits stand on one line, and these from left to right."""
+    """What is seen of a field whose digits stand on one line, and these from left to right."""
     from inkdigits.synthesis.pages import field
 
     images, labels, faces = _data
     lean = rng.uniform(*LEANS) if rng.random() < LEANING else 0.0
     while True:
-        made = field(rng, images, labels, width=LONGEST, hard=True, apart=APART, faces=faces)
+        made = field(rng, images, labels, width=LONGEST, apart=APART, faces=faces)
         middles = made.boxes[:, :2] + made.boxes[:, 2:] / 2
         if 0 < len(made.digits) <= MOST and np.ptp(middles[:, 1]) < LEVEL * made.boxes[:, 3].max():
             break

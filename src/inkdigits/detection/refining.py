@@ -45,7 +45,7 @@ def collected(
     told: Told | None = None,
     faces: Sequence[Face] = (),
 ) -> Finds:
-    """What the first network finds on `pages` hard pages made of a dataset's digits, and of typefaces.
+    """What the first network finds on `pages` pages made of a dataset's digits, and of typefaces.
 
     It is the same for the same seed.
 
@@ -81,7 +81,7 @@ def _part(seed: int, start: int, end: int) -> Finds:
     *digits, faces = _data
     for index in range(start, end):
         rng = np.random.default_rng([seed, index])
-        found = finds(_session, [page(rng, *digits, hard=True, faces=faces)])
+        found = finds(_session, [page(rng, *digits, faces=faces)])
         kept = rng.permutation(len(found.labels))[:PER_PAGE]
         answers.append(found.answers[kept])
         crops.append(found.crops[kept])

@@ -94,7 +94,7 @@ def train_pages(
         pages: that the second one learns from.
         lines: batches of 32 fields that the third one learns from.
         seed: of the weights and the pages.
-        typefaces: make pages of typefaces that look like handwriting, too, and harder ones; npm fetches them once.
+        typefaces: make pages of typefaces that look like handwriting, too; npm fetches them once.
         resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.
         told: is told of progress.
         workers: processes that make pages, beside this one.
@@ -204,7 +204,7 @@ def refined(
     session = open_onnx(graph.build(*networks, line=line).SerializeToString(), every)
     rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
     digits = validation.images, validation.labels
-    fields = (field(rng, *digits, width=LONGEST, hard=True, apart=lining.APART, faces=_kept(faces)) for rng in rngs)
+    fields = (field(rng, *digits, width=LONGEST, apart=lining.APART, faces=_kept(faces)) for rng in rngs)
     hearing = weighed(session, fields)
     drawn_from = {"typefaces": fingerprint()} if faces else {}
     card = Card(

@@ -24,21 +24,23 @@ HEIGHTS = (11.0, 48.0)
 FIELDS = 0.35
 """So many of the pages are fields of a form: one number that nearly fills a small picture, and nothing around it."""
 BARS = 0.35
-"""So many hands write ones as plain strokes on hard pages."""
-BOXED = 0.08
-"""On so many of the hard pages numbers stand in the boxes of a form."""
-LIKE = 0.35
-"""With typefaces, so many letters of words look like digits, ..."""
-FAR = 0.1
-"""... on so many pages digits stand far apart, ..."""
-STAMPED = 0.06
-"""... into so many a camera has printed date and time, ..."""
+"""So many hands write ones as plain strokes, ..."""
 LEANING = 0.25
-"""... so many hands lean far to the right, ..."""
+"""... so many lean far to the right, ..."""
 RARE = 0.5
 """... so many write in ways that hardly anyone uses, ..."""
 LOOSE = 0.5
 """... and so many write fast."""
+WORDY = 0.5
+"""On so many pages words stand among the numbers ..."""
+LIKE = 0.35
+"""... and so many of their letters look like digits."""
+BOXED = 0.08
+"""On so many pages numbers stand in the boxes of a form, ..."""
+FAR = 0.1
+"""... on so many digits stand far apart, ..."""
+STAMPED = 0.06
+"""... and into so many a camera has printed date and time."""
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
 
@@ -98,7 +100,6 @@ def page(
     height: int = 160,
     width: int = 320,
     *,
-    hard: bool = False,
     faces: Sequence[Face] = (),
 ) -> Page:
     """A synthetic page.
@@ -109,12 +110,10 @@ def page(
         labels: (N,) which digits they are.
         height: of the page, in pixels.
         width: of the page, in pixels.
-        hard: digits are written in more ways, and more words and boxes stand among them.
-        faces: typefaces whose digits and words are written, too. With them pages are hard, and harder: see `LIKE`.
+        faces: typefaces whose digits and words are written, too.
     """
-    hard = hard or bool(faces)
     if rng.random() < FIELDS:
-        return _placed(rng, field(rng, images, labels, height, width, hard=hard, faces=faces), height, width)
+        return _placed(rng, field(rng, images, labels, height, width, faces=faces), height, width)
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     if rng.random() < 0.06:  # too large for this scale: nothing here is to be found
         unit = float(rng.uniform(80, 200))
@@ -122,10 +121,10 @@ def page(
     picture = paper.paper(rng, height, width, min(unit, 48))
     if rng.random() < 0.3:
         picture = _cluttered(rng, picture, faces, unit)
-    boxed = hard and rng.random() < BOXED
-    _write(rng, sheet, _writer(rng, images, labels, hard, faces), unit, texts=0.5 if hard else 0.25, boxed=boxed)
+    boxed = rng.random() < BOXED
+    _write(rng, sheet, _writer(rng, images, labels, faces), unit, boxed=boxed)
     pixels = paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit)
-    if faces and rng.random() < STAMPED:
+    if rng.random() < STAMPED:
         pixels, light = paper.stamped(rng, pixels)
         sheet.cover(light)
     return sheet.page(pixels)
@@ -138,7 +137,6 @@ def field(
     height: int = 160,
     width: int = 320,
     *,
-    hard: bool = False,
     apart: float = 0.0,
     faces: Sequence[Face] = (),
 ) -> Page:
@@ -155,12 +153,11 @@ def field(
     wide = min(width, int(unit * rng.uniform(1.5, 16 if far else 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    hard = hard or bool(faces)
-    writer = _writer(rng, images, labels, hard, faces)
+    writer = _writer(rng, images, labels, faces)
     gap = rng.uniform(0.3, 2) if far else rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     x = unit * rng.uniform(-0.05, 0.6)
-    if hard and rng.random() < BOXED:
+    if rng.random() < BOXED:
         _boxed(rng, sheet, writer, x, y, slope, unit)
     else:
         _number(rng, sheet, writer, x, y, slope, unit, gap, text=False)
@@ -170,22 +167,19 @@ def field(
     return sheet.page(paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit))
 
 
-def _writer(
-    rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], hard: bool, faces: Sequence[Face]
-) -> Writer:
-    spread, bars = rng.choice([0.7, 1.0, 1.6]), BARS if hard else 0.0
-    rare = bool(faces) and bool(rng.random() < RARE)
-    loose = bool(faces) and bool(rng.random() < LOOSE)
+def _writer(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], faces: Sequence[Face]) -> Writer:
+    spread = rng.choice([0.7, 1.0, 1.6])
+    rare, loose = bool(rng.random() < RARE), bool(rng.random() < LOOSE)
     return Writer(
         rng,
         images,
         labels,
         spread,
         ambiguous=True,
-        seldom=hard,
+        seldom=True,
         rare=rare,
-        bars=bars,
-        leaning=LEANING if faces else 0.0,
+        bars=BARS,
+        leaning=LEANING,
         loose=loose,
         faces=faces,
     )
@@ -204,18 +198,16 @@ def _placed(rng: Generator, part: Page, height: int, width: int) -> Page:
     return Page(around, part.boxes + np.array([left, top, 0, 0], np.float32), part.digits)
 
 
-def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, texts: float, boxed: bool) -> None:
-    """Lines of numbers in one hand, perhaps in boxes; on a part of the pages, `texts`, with words among them."""
+def _write(rng: Generator, sheet: _Sheet, writer: Writer, unit: float, boxed: bool) -> None:
+    """Lines of numbers in one hand, perhaps in boxes or with words among them."""
     height, width = sheet.ink.shape
     slope = rng.normal(0, 0.05) if rng.random() < 0.7 else rng.uniform(-0.27, 0.27)
     leading = unit * rng.uniform(1.15, 2.4)
     gap = rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.25), rng.uniform(0.2, 0.9)], p=[0.3, 0.45, 0.25])
     words = rng.uniform(0.7, 3)
-    wordy = rng.random() < texts
-    share = 0.4
-    if writer.faces:
-        share = rng.choice([0.3, 0.8], p=[0.75, 0.25])
-        gap = rng.uniform(0.6, 3) if rng.random() < FAR else gap
+    wordy = rng.random() < WORDY
+    share = rng.choice([0.3, 0.8], p=[0.75, 0.25])
+    gap = rng.uniform(0.6, 3) if rng.random() < FAR else gap
     y = rng.uniform(-0.6, 1.0) * unit - max(0.0, slope) * width
     last = height - min(0.0, slope) * width
     lines = 0
@@ -253,7 +245,7 @@ def _number(
         ink = _sign(rng, unit)
         sheet.put(ink, x, y + slope * x + unit * rng.uniform(-0.1, 0.1))
         x += ink.shape[1] + unit * max(0.05, gap)
-    if text and rng.random() < (0.75 if writer.faces else 0.5):
+    if text and rng.random() < 0.75:
         ink = _word(rng, writer.faces, max(4, int(unit * rng.uniform(0.35, 0.8))))
         sheet.put(ink, x, y + slope * x + unit - 0.8 * ink.shape[0])
         x += ink.shape[1]
@@ -272,7 +264,7 @@ def _number(
         base = y + slope * x + unit * rng.normal(0, 0.05)
         if text:
             digit = None
-            alike = bool(writer.faces) and count > 2 and gap < 0.6 and rng.random() < LIKE
+            alike = count > 2 and gap < 0.6 and rng.random() < LIKE
             ink = typefaces.letter(rng, tall, typefaces.ALIKE) if alike else typefaces.letter(rng, tall)
         else:
             digit = repeated if repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
