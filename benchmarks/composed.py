@@ -1,11 +1,13 @@
 """Fields with one number each, composed of real single digits: how well numbers are read in hands that nobody drew.
 
-Paper, ink and camera are those of the synthetic pages; the digits are not. Sets of real fields are small, and networks
+Paper, ink and camera are those of the synthetic pages; the digits are not. They are what `preprocess.normalize` makes
+of the pictures, so their shape is real, their pen and sharpness are not. Sets of real fields are small, and networks
 were chosen by them, so that a few hundred further ones tell networks apart with less luck.
 """
 
 from __future__ import annotations
 
+import functools
 import zlib
 from dataclasses import replace
 
@@ -37,13 +39,17 @@ def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
     """
     if digits.kind != "digit":
         raise ValueError(f"Expected a set of single digits. Received: {digits.name}, of the kind {digits.kind}.")
-    inks = [strokes.tight(normalize(pixels_of(picture)).seen) for picture in digits.pictures]
+
+    @functools.cache
+    def ink(index: int) -> Ink:
+        return strokes.tight(normalize(pixels_of(digits.pictures[index])).seen)
+
     fields: list[Pixels] = []
     labels: list[str] = []
     for index in range(count):
         rng = np.random.default_rng([seed, zlib.crc32(digits.name.encode()), index])
-        chosen = rng.integers(len(inks), size=rng.integers(*DIGITS))
-        fields.append(_field(rng, [inks[i] for i in chosen]))
+        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS))
+        fields.append(_field(rng, [ink(int(i)) for i in chosen]))
         labels.append("".join(digits.labels[i] for i in chosen))
     names = tuple(str(index) for index in range(count))
     return replace(

@@ -30,6 +30,7 @@ from designs import DESIGNS
 from engines import ENGINES as PROGRAMS
 from engines import Answer, Engine, MissingEngineError, versions
 from inkdigits.bundle import hardware
+from inkdigits.errors import ImageError
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
 from labelled import PictureSet, find, load
@@ -244,6 +245,8 @@ def wanted_sets(
         ValueError: there are no sets, or none of these names, or those to compose fields of hold no single digits.
     """
     there = dict(find(folder)) if folder.is_dir() else {}
+    if only is not None and not only and not compose:
+        raise ValueError("Expected names of sets after --only; none makes sense with --compose alone.")
     unknown = [name for name in (*(only or ()), *compose) if name not in there]
     if not there or unknown:
         names = ", ".join(there) or "there are none"
@@ -275,7 +278,7 @@ def main() -> None:
         parser.error(f"Expected engines of {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
     try:
         whole, scored = wanted_sets(given.folder, given.only, given.compose)
-    except ValueError as error:
+    except (ValueError, ImageError) as error:
         parser.error(str(error))
 
     say = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -4,8 +4,8 @@
     python benchmarks/realworld.py DIR --engines sequences --only orand_dev notebook_number_crops_dev
 
 It reads a whole field from left to right (`inkdigits.detection.lines`), and nothing finds the digits for it. What it
-learns from is what `inkdigits train-pages` teaches it. The network is written to runs/sequences/; a training that was
-stopped goes on where it stood.
+learns from is what `inkdigits train-pages --typefaces` teaches it. The network is written to runs/sequences/; a
+training that was stopped goes on where it stood.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from numpy.typing import NDArray
 
 from engines import MissingEngineError
 from inkdigits.datasets import last_split, load_dataset
+from inkdigits.datasets.typefaces import fingerprint, load_typefaces
 from inkdigits.detection import LINES, lining
 from inkdigits.detection.lines import BLANK
 from inkdigits.detection.progress import Progress
+from inkdigits.detection.training import taught
 from inkdigits.files import write_atomically
+from inkdigits.synthesis.typefaces import faces
 
 RUN = Path("runs/sequences")
 
@@ -38,11 +41,13 @@ def train(steps: int) -> None:
         return
     RUN.mkdir(parents=True, exist_ok=True)
     data = last_split(load_dataset("mnist", "train"), 5000)[0]
+    hands = taught(faces(load_typefaces(progress=True)))
+    identity = {"steps": steps, "data": data.sha256, "typefaces": fingerprint()}
     with rich.progress.Progress() as bar:
         task = bar.add_task("learning to read lines", total=steps)
         model = lining.trained(
             data, steps, seed=0, told=lambda _, done, total: bar.update(task, completed=done),
-            progress=Progress(RUN / "checkpoint.npz", {"steps": steps, "data": data.sha256}),
+            progress=Progress(RUN / "checkpoint.npz", identity), faces=hands,
         )  # fmt: skip
     model.save(RUN / "sequences.keras")
     made = {"steps": steps, "created": datetime.now(UTC).isoformat(timespec="seconds")}

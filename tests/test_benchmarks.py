@@ -144,6 +144,8 @@ def test_fields_are_not_composed_of_anything_but_single_digits(realworld: Module
         realworld.wanted_sets(tmp_path, None, ["numbers"])
     with pytest.raises(ValueError, match="Received: letters"):
         realworld.wanted_sets(tmp_path, None, ["letters"])
+    with pytest.raises(ValueError, match="--only"):
+        realworld.wanted_sets(tmp_path, [])
     saved(tmp_path / "digits.npz", [1, 2])
     sets, names = realworld.wanted_sets(tmp_path, [], ["digits"])
     assert names == ["composed of digits"] == [part.name for part in sets]
@@ -280,6 +282,7 @@ def sequences(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     monkeypatch.syspath_prepend(BENCHMARKS)
     module = importlib.import_module("sequences")
     monkeypatch.setattr(module, "RUN", tmp_path / "sequences")
+    monkeypatch.setattr(module, "load_typefaces", lambda **_: {})
     return module
 
 

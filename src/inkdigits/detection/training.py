@@ -124,7 +124,7 @@ def train_pages(
                 raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
             for later in (CLOSER, LINER):  # without a first network they are of no use
                 (folder / later).unlink(missing_ok=True)
-        for step, batch in enumerate(_batches(training, _taught(faces), seed, begun, steps, workers), begun):
+        for step, batch in enumerate(_batches(training, taught(faces), seed, begun, steps, workers), begun):
             learner.learn(step, batch)
             if told:
                 told("learning to find", step + 1, steps)
@@ -191,11 +191,11 @@ def refined(
     made_of = {"data": training.sha256, "typefaces": fingerprint() if faces else None}
     identity = {"lines": lines, "seed": seed, **made_of}
     progress = Progress(path.with_name(LINER), identity)
-    reader = lining.trained(training, lines, seed, workers, told, progress, _taught(faces))
+    reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
     line = weights_of(reader)
     weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
-    found = refining.collected(weights, training, pages, seed + 2**32, every, told, _taught(faces))
+    found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
     identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
@@ -225,7 +225,7 @@ def refined(
     write_atomically(path, built.SerializeToString())
 
 
-def _taught(faces: Sequence[Face]) -> Sequence[Face]:
+def taught(faces: Sequence[Face]) -> Sequence[Face]:
     """Those that are learned from."""
     return tuple(face for index, face in enumerate(faces) if index % HELD != HELD - 1)
 

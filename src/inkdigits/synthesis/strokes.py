@@ -302,7 +302,8 @@ def drawn_digit(
         ambiguous: also in ways that look like a letter.
         seldom: also in ways that few people use.
         rare: also in ways that hardly anyone uses.
-        loose: written fast: shapes vary more, and half of them are not the common ones.
+        loose: written fast: shapes vary more, there are further ways, and where three or more ways are not common ones,
+            at least half of the digits are written in those.
     """
     ways = _DIGITS[digit] + (_AMBIGUOUS.get(digit, []) if ambiguous else [])
     ways = ways + (_SELDOM.get(digit, []) if seldom else []) + (_RARE.get(digit, []) if rare else [])
