@@ -11,7 +11,7 @@ measured, with MNIST's 10,000 test images:
 | `keras` | Keras' `predict` of the same network, batches of 256, laid out before |
 | `litert` | the network exported to LiteRT, with layout in numpy |
 | `mnist-8` | an ONNX network like the model zoo's (5x5 convolutions of 8 and 16 maps), in ONNX Runtime, bare |
-| `matmul` | the machine's best: products of 2048 x 2048 float32 matrices in numpy |
+| `matmul` | what numpy gets out of the machine: products of 2048 x 2048 float32 matrices |
 | `read` | `Recognizer.read`: a JPEG of 12 megapixels, a field of a form |
 | `command` | `inkdigits read` on one picture, the start of the process included |
 
@@ -115,7 +115,7 @@ def zoo(name: str, cores: int) -> Figures:
 
 
 def matmul(name: str, cores: int) -> Figures:
-    """What the machine gives at best."""
+    """What numpy gets out of the machine."""
     matrix = np.random.default_rng(0).random((2048, 2048), np.float32)
     best = min(_seconds(lambda: matrix @ matrix) for _ in range(6))
     return {"GFLOP/s in bulk": 2 * 2048**3 / best / 1e9}
