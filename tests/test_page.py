@@ -255,6 +255,15 @@ def bring(visit: Visit, way: str, blob: str) -> None:
     )
 
 
+def test_the_edge_of_a_table_is_no_digit(desk: Visit) -> None:
+    pixels = np.full((300, 400), 220, np.uint8)
+    pixels[:, :20] = 50
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    bring_file(desk, file.getvalue(), "empty.png")
+    assert (desk.state, desk.answer["digit"]) == ("none", "")
+
+
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_dropped_or_pasted_picture_is_read(desk: Visit, way: str) -> None:
     with desk.page.expect_response("**/v1/classify"):

@@ -195,6 +195,29 @@ def test_blank_paper_is_blank_and_nothing_stands_on_it(recognizer: Recognizer) -
         assert (reading.text, reading.lines, reading.reason) == ("", (), BLANK_REASON)
 
 
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize(("height", "width"), [(300, 400), (480, 640), (120, 600)])
+@pytest.mark.parametrize("part", [0.02, 0.1])
+def test_the_edge_of_a_table_is_no_digit(
+    recognizer: Recognizer, turns: int, height: int, width: int, part: float
+) -> None:
+    light = np.linspace(150, 230, width) + np.random.default_rng(0).normal(0, 3, (height, width))
+    light[:, : round(part * width)] = 50
+    pixels = np.ascontiguousarray(np.rot90(light.astype(np.uint8), turns))
+    reading = recognizer.read(pixels)
+    assert (reading.text, reading.reason is None) == ("", False)
+
+
+@pytest.mark.parametrize("side", [28, 60])
+def test_a_one_that_fills_its_picture_is_read(recognizer: Recognizer, side: int) -> None:
+    """A cut around its ink may be narrow, but then the picture is, too."""
+    pixels = picture(1)
+    rows, columns = np.flatnonzero((pixels < 128).any(1)), np.flatnonzero((pixels < 128).any(0))
+    cut = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    size = max(2, round(side * cut.shape[1] / cut.shape[0])), side
+    assert recognizer.read(cv2.resize(cut, size, interpolation=cv2.INTER_AREA)).text == "1"
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (3, 900), (900, 3), (4, 3, 4), (30, 20_000)])
 def test_the_smallest_pictures_are_read_without_harm(recognizer: Recognizer, shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
