@@ -113,18 +113,16 @@ def _rendered(font: Any, text: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[extent(pixels, 25)])
 
 
-def _resized(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    size = max(2, round(pixels.shape[1] * scale)), max(2, round(pixels.shape[0] * scale))
+def _resized(pixels: NDArray[np.uint8], scale: float, stretch: float = 1.0) -> NDArray[np.uint8]:
+    size = max(2, round(pixels.shape[1] * scale * stretch)), max(2, round(pixels.shape[0] * scale))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def word(rng: Generator, face: Face, height: float) -> Ink:
     """A word of a typeface, its digits would be `height` pixels high; stretched and bent a little."""
     pixels = face.words[rng.integers(len(face.words))]
-    scale, stretch = height / _TALL, np.exp(rng.normal(0, 0.12))
-    size = max(2, round(pixels.shape[1] * scale * stretch)), max(2, round(pixels.shape[0] * scale))
-    ink = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
-    return bent(rng, ink, rng.uniform(0, 0.02))
+    sized = _resized(pixels, height / _TALL, np.exp(rng.normal(0, 0.12)))
+    return bent(rng, sized.astype(np.float32) / np.float32(255), rng.uniform(0, 0.02))
 
 
 def letter(rng: Generator, height: int, texts: tuple[str, ...] = _SIGNS) -> Ink:
