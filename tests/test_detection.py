@@ -35,6 +35,7 @@ from inkdigits.detection import (
     refinement,
     refining,
     training,
+    transcript,
 )
 from inkdigits.detection.calibration import Calibration, Finds, Hearing, fitted, weighed
 from inkdigits.detection.finder import KEY, Finder
@@ -302,8 +303,7 @@ def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
     names = ["level", "picture", "place", "boxes", "scores", "digits"]
-    heard = merging._heard(ops, weights_of(reader), *names)
-    asked = session_of(ops, names, [heard])
+    asked = session_of(ops, names, [merging._heard(ops, weights_of(reader), *names)[0]])
     line = np.repeat(written("31407", height=22)[18:50, :, None], 3, axis=2)  # 32 high: nothing is resized
     picture = np.full((60, line.shape[1] + 50, 3), 200, np.uint8)
     picture[11:43, 20 : 20 + line.shape[1]] = line
@@ -394,6 +394,77 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
     boxes, sure, said = session.run(None, {"level": np.array(False), **given})
     assert boxes[:, 0].tolist() == [4, 8, 0] and sure == pytest.approx([0.95, 0.9, 0.8])
     np.testing.assert_allclose(said, digits, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", ["", "7", "31407", "11", "1000"])
+def test_how_likely_a_number_is_is_what_ctc_says(number: str) -> None:
+    rng = np.random.default_rng(len(number))
+    logits = rng.normal(0, 2, (12, 11)).astype(np.float32)
+    logits[np.arange(len(number)) * 2, [int(digit) for digit in number]] += 6
+    logits[np.arange(len(number)) * 2 + 1, lines.BLANK] += 6
+    signs = np.asarray(scores.softmax(logits), np.float32)
+    ops = Ops()
+    digits = ops.constant(np.array([int(digit) for digit in number], np.int64))
+    (likely,) = session_of(ops, ["signs"], [transcript.likelihood(ops, "signs", digits)]).run(None, {"signs": signs})
+    expected = tf.nn.ctc_loss(
+        np.array([[int(digit) for digit in number]], np.int32).reshape(1, -1), logits[None], [len(number)], [12],
+        logits_time_major=False, blank_index=lines.BLANK,
+    )  # fmt: skip
+    assert likely == pytest.approx(np.exp(-expected.numpy()[0]), rel=1e-3, abs=1e-9)
+
+
+def test_a_number_that_the_third_network_knows_better_is_its_own() -> None:
+    """It reads 3147 where all together say 349: nobody found the 1."""
+    ops = Ops()
+    names = ["level", "signs", "places", "boxes", "scores", "digits", "said_boxes", "said_scores", "said_digits"]
+    results = transcript.corrected(ops, "level", "signs", "places", ("boxes", "scores", "digits"), tuple(names[6:]))
+    session = session_of(ops, names, list(results))
+    signs = np.full((24, 11), 0.001, np.float32)
+    signs[:, lines.BLANK] = 0.99
+    for frame, digit in ((3, 3), (8, 1), (13, 4), (14, 4), (18, 7)):
+        signs[frame], signs[frame, digit] = 0.001, 0.99 - 0.01 * digit
+    boxes = np.array([(20, 10, 50, 50), (120, 12, 150, 52), (165, 11, 205, 49), (210, 40, 216, 46)], np.float32)
+    sure, digits = np.array([0.96, 0.98, 0.95, 0.2], np.float32), np.full((4, 10), 0.01, np.float32)
+    digits[[0, 1, 2, 3], [3, 4, 9, 1]] = 0.91
+    digits = digits / digits.sum(1, keepdims=True)
+    given = {
+        "level": np.array(True), "signs": signs, "places": (np.arange(24, dtype=np.float32) + 0.5) * 10,
+        "boxes": boxes, "scores": sure, "digits": digits,
+        "said_boxes": boxes[[1, 0, 2]], "said_scores": sure[[1, 0, 2]], "said_digits": digits[[1, 0, 2]],
+    }  # fmt: skip
+
+    def told(**other: Any) -> tuple[str, NDArray[np.float32]]:
+        found, likely, which = session.run(None, given | other)
+        assert (np.diff(likely) <= 0).all(), "surest first"
+        np.testing.assert_allclose(which.sum(1), 1, atol=1e-3)
+        order = found[:, 0].argsort()
+        return "".join(str(digit) for digit in which[order].argmax(1)), found[order]
+
+    number, found = told()
+    assert number == "3147"
+    np.testing.assert_allclose(found[[0, 2, 3]], boxes[:3], err_msg="digits that were found keep their boxes")
+    left, top, right, bottom = found[1]
+    assert (left + right) / 2 == pytest.approx(85 + 40 * transcript.EARLY) and right - left == pytest.approx(8)
+    assert (top, bottom) == (10, 50)
+    # On pages of several lines, and where it is not sure, or hardly surer than of the others' number, theirs stands; so
+    # it does where that is as long, and where what it reads was hardly found: it would read words, too.
+    assert told(level=np.array(False))[0] == "349"
+    vague = signs.copy()
+    vague[:, :10] += 0.01
+    assert told(signs=vague / vague.sum(1, keepdims=True))[0] == "349"
+    split = signs.copy()
+    split[8], split[8, [1, lines.BLANK]] = 0.001, (0.5, 0.45)
+    split[18], split[18, [7, 9]] = 0.001, (0.5, 0.45)
+    assert told(signs=split)[0] == "349"
+    assert told(said_boxes=boxes, said_scores=np.sort(sure)[::-1].copy(), said_digits=digits)[0] == "3491"
+    assert told(scores=sure * np.array([0.6, 0.6, 1, 1], np.float32))[0] == "349"
+    other = signs.copy()
+    other[8, [1, 5]] = other[8, [5, 1]]
+    assert told(signs=other)[0] == "349", "only a 1 is missed easily"
+    silent = np.zeros((24, 11), np.float32)
+    silent[:, lines.BLANK] = 1
+    assert told(signs=silent)[0] == "349"
+    assert told(said_boxes=boxes[:0], said_scores=sure[:0], said_digits=digits[:0])[0] == "3147"
 
 
 def test_without_knowing_how_much_it_counts_the_graph_tells_what_was_heard(model: Any) -> None:

@@ -208,6 +208,16 @@ def test_the_edge_of_a_table_is_no_digit(
     assert (reading.text, reading.reason is None) == ("", False)
 
 
+@pytest.mark.parametrize("light_on_dark", [False, True])
+@pytest.mark.parametrize("table", [0, 60])
+@pytest.mark.parametrize(("height", "around"), [(24, 20), (32, 60), (44, 100)])
+def test_a_note_on_a_dark_table_is_read(
+    recognizer: Recognizer, height: int, around: int, table: int, light_on_dark: bool
+) -> None:
+    pixels = np.pad(written("31407", height=height), around, constant_values=table)
+    assert recognizer.read(255 - pixels if light_on_dark else pixels).text == "31407"
+
+
 @pytest.mark.parametrize("side", [28, 60])
 def test_a_one_that_fills_its_picture_is_read(recognizer: Recognizer, side: int) -> None:
     """A cut around its ink may be narrow, but then the picture is, too."""

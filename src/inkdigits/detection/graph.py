@@ -39,6 +39,9 @@ MARGIN = 16
 """Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
 SCORE = 0.25
 """What the first network finds less likely to be a digit is not looked at again."""
+DOUBTFUL, CLEAR = 0.5, 0.9
+"""Where all that the first network finds has a lower logit than the first of these, light and dark may be mistaken for
+each other; the picture is turned around when that finds something with a higher logit than the second."""
 _SHAPES: dict[str, list[Any]] = {
     "corners": ["n", 4],
     "answers": ["n", 11],
@@ -48,6 +51,8 @@ _SHAPES: dict[str, list[Any]] = {
     "scores": ["n"],
     "probabilities": ["n", 10],
 }  # of the outputs
+_FOUND = ((0, 4), (0, 11), (0, SIDE, SIDE, 3))
+"""Shapes of corners, answers and crops of nothing."""
 
 
 def build(
@@ -84,16 +89,17 @@ def build(
     picture = ops.Add(ops.Mul(picture, polarity), ops.Mul(ops.Sub(1.0, polarity), 127.5))
     longest = ops.Mul(ops.Max(height, width), first)
     levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)
-    nothing = [np.zeros(shape, np.float32) for shape in ((0, 4), (0, 11), (0, SIDE, SIDE, 3))]
-    body = _one_size(ops, weights, first)
-    found = ops.call("Loop", ops.whole(levels), "", picture, *nothing, outputs=4, body=body)
+    sizes = ops.whole(levels)
     if refinement is None:
-        outputs = dict(zip(("corners", "answers", "crops"), found[1:], strict=True))
+        outputs = dict(
+            zip(("corners", "answers", "crops"), _all_sizes(ops, weights, first, sizes, picture), strict=True)
+        )
     else:
         sides = (width, height, width, height)
         edge = ops.Concat(*(ops.Reshape(side, [1]) for side in sides), axis=0)
-        named = _named(ops, refinement, calibration or Calibration(), *found[2:])
-        boxes, scores, digits, heard = read(ops, picture, first, edge, found[1], *named, line, hearing)
+        picture, corners, answers, crops = _either_way(ops, weights, first, sizes, picture)
+        named = _named(ops, refinement, calibration or Calibration(), answers, crops)
+        boxes, scores, digits, heard = read(ops, picture, first, edge, corners, *named, line, hearing)
         boxes = ops.Max(ops.Min(boxes, edge), 0.0)
         start, end = ops.part(boxes, 0, 2, 1), ops.part(boxes, 2, 4, 1)
         boxes = ops.Concat(start, ops.Sub(end, start), axis=1)
@@ -127,6 +133,38 @@ def _first_size(ops: Ops, picture: Value) -> tuple[Value, Value]:
 
     same = ops.Equal(scale, 1.0)
     return ops.either(same, lambda inner: [picture], resized)[0], scale
+
+
+def _either_way(parent: Ops, weights: Weights, first: Value, sizes: Value, picture: Value) -> list[Value]:
+    """A picture (1, 3, H, W) and what is found in it; turned around, light for dark, where only that finds something.
+
+    Which is ink and which is paper is a guess until there is a digit.
+    """
+    ops = Ops(parent)
+    turn, go_on, shown, *before = (ops.name() for _ in range(7))
+    now = [shown, *_all_sizes(ops, weights, first, sizes, shown)]
+
+    def surest(answers: Value) -> Value:
+        return ops.largest(ops.Concat(ops.part(answers, 0, 1, 1), np.full((1, 1), -1e9, np.float32), axis=0))
+
+    surer = ops.Or(ops.Equal(turn, 0), ops.Greater(surest(now[2]), ops.Max(surest(before[2]), CLEAR)))
+    best = list(ops.either(surer, lambda _: now, lambda _: before))
+    on = ops.And(go_on, ops.Less(surest(best[2]), DOUBTFUL))
+    pictures = (TensorProto.FLOAT, [1, 3, None, None])
+    kinds = [pictures, pictures, *((TensorProto.FLOAT, [None, *shape[1:]]) for shape in _FOUND)]
+    results = [ops.Sub(255.0, shown), *best]
+    outputs = [(on, TensorProto.BOOL, []), *((x, *kind) for x, kind in zip(results, kinds, strict=True))]
+    inputs: list[tuple[Value, int, Any]] = [(turn, TensorProto.INT64, []), (go_on, TensorProto.BOOL, [])]
+    inputs += [(x, *kind) for x, kind in zip((shown, *before), kinds, strict=True)]
+    nothing = [np.zeros(shape, np.float32) for shape in _FOUND]
+    given = 2, np.array(True), picture, picture, *nothing
+    return parent.call("Loop", *given, outputs=5, body=ops.graph(outputs, inputs))[1:]
+
+
+def _all_sizes(ops: Ops, weights: Weights, first: Value, sizes: Value, picture: Value) -> list[Value]:
+    """What is found in a picture (1, 3, H, W), in so many sizes: corners (n, 4), answers (n, 11), crops."""
+    nothing = [np.zeros(shape, np.float32) for shape in _FOUND]
+    return ops.call("Loop", sizes, "", picture, *nothing, outputs=4, body=_one_size(ops, weights, first))[1:]
 
 
 def _one_size(parent: Ops, weights: Weights, first: Value) -> onnx.GraphProto:

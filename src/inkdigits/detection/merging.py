@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inkdigits.detection import lines
+from inkdigits.detection import lines, transcript
 from inkdigits.detection import network as parts
 from inkdigits.detection.calibration import CAREFUL, Hearing
 from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
@@ -72,8 +72,11 @@ def read(
     level, place = _one_line(ops, boxes, scores, edge)
     kept = once(ops.Where(level, UNLIKELY, LIKELY))
     found = ops.Mul(kept[0], scale), *kept[1:]
-    heard = _heard(ops, line, level, picture, ops.Mul(place, scale), *found)
-    return *(_said_together(ops, hearing, level, *kept, heard) if hearing else kept), heard
+    heard, signs, places = _heard(ops, line, level, picture, ops.Mul(place, scale), *found)
+    if hearing is None:
+        return *kept, heard
+    said = _said_together(ops, hearing, level, *kept, heard)
+    return *transcript.corrected(ops, level, signs, ops.Div(places, scale), kept, said), heard
 
 
 def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
@@ -129,10 +132,11 @@ def _one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> tuple[Value
 
 def _heard(
     ops: Ops, line: Weights, level: Value, picture: Value, place: Value, boxes: Value, scores: Value, digits: Value
-) -> Value:
+) -> tuple[Value, Value, Value]:
     """How sure the network for lines is of each digit in each of n boxes: (n, 10), 0.0 where there is no one line.
 
-    What it sees in the place of several boxes is shared among them, for it sees every digit once.
+    What it sees in the place of several boxes is shared among them, for it sees every digit once. Further, what it sees
+    in each of its frames, (T, 11), and where in the picture their middles are from left to right, (T,).
 
     Args:
         ops: the graph to write to.
@@ -184,12 +188,20 @@ def _heard(
         fits = inner.Mul(inner.real(inside), inner.MatMul(digits, inner.transpose(said)))
         fits = inner.Mul(fits, inner.Unsqueeze(scores, [1]))
         share = inner.Div(fits, inner.Max(inner.total(fits, 0, keep=True), 1e-9))  # (n, T)
-        return [inner.largest(inner.Mul(inner.Unsqueeze(share, [2]), inner.Unsqueeze(said, [0])), 1)]
+        middles = inner.Add(inner.Div(inner.Add(inner.Reshape(frame, [-1]), 0.5), grow), inner.real(left))
+        heard = inner.largest(inner.Mul(inner.Unsqueeze(share, [2]), inner.Unsqueeze(said, [0])), 1)
+        return [heard, inner.Squeeze(signs, [0]), middles]
 
     def nothing(inner: Ops) -> list[Value]:
-        return [inner.Expand(0.0, inner.Concat(count, np.array([10], np.int64), axis=0))]
+        silent = inner.Expand(0.0, inner.Concat(count, np.array([10], np.int64), axis=0))
+        return [
+            silent,
+            inner.constant(np.zeros((1, lines.BLANK + 1), np.float32)),
+            inner.constant(np.zeros(1, np.float32)),
+        ]
 
-    return str(ops.either(level, look, nothing)[0])
+    heard, signs, places = ops.either(level, look, nothing)
+    return heard, signs, places
 
 
 def _said_together(
