@@ -218,6 +218,18 @@ def test_a_note_on_a_dark_table_is_read(
     assert recognizer.read(255 - pixels if light_on_dark else pixels).text == "31407"
 
 
+@pytest.mark.parametrize("light_on_dark", [False, True])
+@pytest.mark.parametrize("digit", [3, 5, 8])
+def test_a_digit_on_a_note_on_a_dark_table_is_the_one_on_the_note(
+    recognizer: Recognizer, digit: int, light_on_dark: bool
+) -> None:
+    pixels = np.pad(written(str(digit), height=32), 90, constant_values=40)
+    reading = recognizer.read(255 - pixels if light_on_dark else pixels)
+    assert reading.text in (str(digit), ""), "not what the whole note looks like"
+    for each in (digit for line in reading.lines for number in line.numbers for digit in number.digits):
+        assert each.box[2] < 60
+
+
 @pytest.mark.parametrize("side", [28, 60])
 def test_a_one_that_fills_its_picture_is_read(recognizer: Recognizer, side: int) -> None:
     """A cut around its ink may be narrow, but then the picture is, too."""

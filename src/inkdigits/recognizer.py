@@ -35,6 +35,9 @@ PAGE_SURE = 0.5
 SEVERAL_REASON = "several digits"
 NARROW = 0.3
 """What reaches from one side of a picture to the other, and is narrower than this part of it, is no digit."""
+LARGER = 4.0
+"""A find and what the network for single digits sees are the same ink when neither's box is so many times as large:
+that may be a note on a table, and the find the digit on it."""
 RUNS = Path("runs")
 """Where `inkdigits train` puts its bundles, below the working folder."""
 PENDING_BYTES = 32 * 2**20
@@ -359,11 +362,11 @@ def _ordered(found: Found, threshold: float) -> list[list[list[Digit]]]:
 
 
 def _overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-    """Whether two boxes share more than half of the smaller one."""
+    """Whether two boxes share more than half of the smaller one, and neither is `LARGER` times as large or more."""
     across = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     down = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    smaller = min(first[2] * first[3], second[2] * second[3])
-    return bool(max(across, 0) * max(down, 0) > 0.5 * smaller)
+    smaller, larger = sorted((first[2] * first[3], second[2] * second[3]))
+    return bool(max(across, 0) * max(down, 0) > 0.5 * smaller and larger < LARGER * smaller)
 
 
 def _crosses(box: NDArray[np.float32], size: tuple[int, int]) -> bool:

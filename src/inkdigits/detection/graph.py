@@ -136,7 +136,7 @@ def _first_size(ops: Ops, picture: Value) -> tuple[Value, Value]:
 
 
 def _either_way(parent: Ops, weights: Weights, first: Value, sizes: Value, picture: Value) -> list[Value]:
-    """A picture (1, 3, H, W) and what is found in it; turned around, light for dark, where only that finds something.
+    """A picture (1, 3, H, W) and what is found in it; turned around, light for dark, where only that is clear.
 
     Which is ink and which is paper is a guess until there is a digit.
     """

@@ -79,7 +79,7 @@ def _read(ops: Ops, signs: Value, places: Value) -> tuple[Value, Value, Value]:
     shown = ops.Not(ops.Equal(path, BLANK))
     changes = (ops.And(shown, ops.Not(ops.Equal(path, other))) for other in (before, after))
     start, end = (ops.Reshape(ops.NonZero(change), [-1]) for change in changes)  # the first and last frame of each
-    seen = ops.Max(*(ops.Gather(signs, at, axis=0) for at in (start, end)))
+    seen = ops.Div(ops.Add(*(ops.Gather(signs, at, axis=0) for at in (start, end))), 2.0)
     where = ops.Div(ops.Add(*(ops.Gather(places, at, axis=0) for at in (start, end))), 2.0)
     return ops.Gather(path, start, axis=0), seen, where
 
