@@ -33,7 +33,7 @@ EARLY = 0.14
 REACH = 0.6
 """A find is in the place of a digit that was read less than this part of its width from its middle."""
 _FAR = 1e9
-"""Of what is not there."""
+"""In place of how far apart two things are that do not belong together."""
 
 Digits = tuple[Value, Value, Value]
 """Corners (n, 4), scores (n,) and probabilities (n, 10)."""
@@ -55,8 +55,8 @@ def corrected(ops: Ops, level: Value, signs: Value, places: Value, finds: Digits
         own, seen, where = _read(inner, signs, places)
         theirs = _in_order(inner, said)
         rather = inner.Max(inner.Mul(likelihood(inner, signs, theirs), TIMES), SURE)
-        found = inner.Where(inner.Less(_apart(inner, where, finds), 1.0), _row(inner, finds[1]), 0.0)
-        found = inner.largest(found, 1)
+        apart = _apart(inner, where, finds)
+        found = inner.largest(inner.Where(inner.Less(apart, 1.0), inner.Unsqueeze(finds[1], [0]), 0.0), 1)
         lone = inner.And(inner.Less(found, FOUND), inner.Not(inner.Equal(own, 1)))
         reasons = (
             inner.Greater(likelihood(inner, signs, own), rather),
@@ -65,14 +65,18 @@ def corrected(ops: Ops, level: Value, signs: Value, places: Value, finds: Digits
             inner.Equal(inner.total(inner.real(lone)), 0.0),
         )
         known = functools.reduce(inner.And, reasons)
-        return list(inner.either(known, lambda it: list(_placed(it, seen, where, finds)), lambda _: list(said)))
+        return list(inner.either(known, lambda it: list(_placed(it, seen, where, apart, finds)), lambda _: list(said)))
 
     boxes, scores, digits = ops.either(level, compared, lambda _: list(said))
     return boxes, scores, digits
 
 
 def _read(ops: Ops, signs: Value, places: Value) -> tuple[Value, Value, Value]:
-    """The likeliest signs without blanks and repetitions: digits (n,), their frames' (n, 11), and places (n,)."""
+    """The likeliest signs without blanks and repetitions.
+
+    Returns:
+        The digits (n,) int64, `signs` (n, 11) of the frames that show them, and the middles of these (n,).
+    """
     path, blank = ops.ArgMax(signs, axis=1, keepdims=0), np.array([BLANK], np.int64)
     before = ops.part(ops.Concat(blank, path, axis=0), 0, -1, 0)
     after = ops.part(ops.Concat(path, blank, axis=0), 1, 2**40, 0)
@@ -113,10 +117,6 @@ def _in_order(ops: Ops, said: Digits) -> Value:
     return ops.ArgMax(ops.Gather(digits, order, axis=0), axis=1, keepdims=0)
 
 
-def _row(ops: Ops, x: Value) -> Value:
-    return ops.Unsqueeze(x, [0])
-
-
 def _apart(ops: Ops, where: Value, finds: Digits) -> Value:
     """How far each of n places is from the middle of each of m finds, (n, m); from 1.0 on it is not in its place."""
     x0, x1 = (ops.part(finds[0], i, i + 1, 1) for i in (0, 2))
@@ -124,24 +124,23 @@ def _apart(ops: Ops, where: Value, finds: Digits) -> Value:
     return ops.Div(ops.Abs(ops.Sub(ops.Unsqueeze(where, [1]), middle)), ops.Mul(width, REACH))
 
 
-def _placed(ops: Ops, seen: Value, where: Value, finds: Digits) -> Digits:
+def _placed(ops: Ops, seen: Value, where: Value, apart: Value, finds: Digits) -> Digits:
     """Digits that were `seen` (n, 11) at `where` (n,), each in the box of its find, or in one of its own."""
     boxes, scores, _ = finds
-    apart, count = _apart(ops, where, finds), ops.size(where, 0)
+    scores, count = ops.Unsqueeze(scores, [0]), ops.size(where, 0)
     # Each digit takes the likeliest and nearest find, and each find one digit.
-    cost = ops.Where(ops.Less(apart, 1.0), ops.Sub(apart, _row(ops, scores)), _FAR)
+    cost = ops.Where(ops.Less(apart, 1.0), ops.Sub(apart, scores), _FAR)
     find, digit = (ops.ArgMin(cost, axis=axis, keepdims=0) for axis in (1, 0))
     its_own = ops.And(
         ops.Equal(ops.Gather(digit, find, axis=0), ops.Range(0, count, 1)),
         ops.Less(ops.Neg(ops.largest(ops.Neg(cost), 1)), _FAR),
     )
-    likely = ops.Where(_row(ops, ops.Greater(scores, TALL)), apart, _FAR)
-    nearest = ops.Gather(boxes, ops.ArgMin(likely, axis=1, keepdims=0), axis=0)
+    nearest = ops.ArgMin(ops.Where(ops.Greater(scores, TALL), apart, _FAR), axis=1, keepdims=0)
+    nearest = ops.Gather(boxes, nearest, axis=0)
     top, bottom = ops.part(nearest, 1, 2, 1), ops.part(nearest, 3, 4, 1)
     digits, height = ops.part(seen, 0, BLANK, 1), ops.Sub(bottom, top)
     middle = ops.Add(ops.Unsqueeze(where, [1]), ops.Mul(height, EARLY))
-    half = ops.Gather(HALF, ops.ArgMax(digits, axis=1, keepdims=1), axis=0)
-    half = ops.Mul(half, height)
+    half = ops.Mul(ops.Gather(HALF, ops.ArgMax(digits, axis=1, keepdims=1), axis=0), height)
     new = ops.Concat(ops.Sub(middle, half), top, ops.Add(middle, half), bottom, axis=1)
     placed = ops.Where(ops.Unsqueeze(its_own, [1]), ops.Gather(boxes, find, axis=0), new)
     here = ops.total(digits, 1)
