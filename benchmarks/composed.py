@@ -1,4 +1,4 @@
-"""Fields with one number each, composed of real single digits: how well numbers are read in hands that nobody drew.
+"""Fields with one number and pages with many, composed of real single digits: how well hands are read that nobody drew.
 
 Paper, ink and camera are those of the synthetic pages; the digits are not. They are what `preprocess.normalize` makes
 of the pictures, so their shape is real, their pen and sharpness are not. Sets of real fields are small, and networks
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -19,14 +20,18 @@ from numpy.typing import NDArray
 from inkdigits.preprocess import normalize
 from inkdigits.synthesis import paper, strokes
 from inkdigits.synthesis.strokes import Ink
-from labelled import PictureSet, Pixels, pixels_of
+from labelled import Kind, PictureSet, Pixels, pixels_of
 
 DIGITS = (3, 8)
 """So many digits are in a field, at least, and fewer than."""
+LINES, NUMBERS, LENGTHS = (3, 9), (1, 5), (1, 7)
+"""So many lines are on a page, numbers on a line, and digits in a number."""
 HEIGHTS = (20.0, 44.0)
 """Of digits, in pixels, drawn evenly on a logarithmic scale."""
 GAP = (0.02, 0.08)
 """Between digits, as a part of their height: mean and standard deviation. Some touch."""
+Draw = Callable[[int], Ink]
+"""The ink of a digit of the set."""
 
 
 def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
@@ -37,6 +42,36 @@ def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
         count: of fields.
         seed: of which digits stand side by side, and on what paper.
     """
+
+    def field(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
+        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS)).tolist()
+        return _field(rng, [ink(i) for i in chosen]), "".join(digits.labels[i] for i in chosen)
+
+    return _made(digits, "composed of", "string", count, seed, field)
+
+
+def pages(digits: PictureSet, count: int, seed: int) -> PictureSet:
+    """Pages made of a set of single digits, with the arguments of `composed`."""
+
+    def page(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
+        drawn = [
+            [rng.integers(len(digits), size=rng.integers(*LENGTHS)).tolist() for _ in range(rng.integers(*NUMBERS))]
+            for _ in range(rng.integers(*LINES))
+        ]
+        label = "\n".join(" ".join("".join(digits.labels[i] for i in number) for number in line) for line in drawn)
+        return _page(rng, [[[ink(i) for i in number] for number in line] for line in drawn]), label
+
+    return _made(digits, "pages of", "page", count, seed, page)
+
+
+def _made(
+    digits: PictureSet,
+    name: str,
+    kind: Kind,
+    count: int,
+    seed: int,
+    make: Callable[[Generator, Draw], tuple[Pixels, str]],
+) -> PictureSet:
     if digits.kind != "digit":
         raise ValueError(f"Expected a set of single digits. Received: {digits.name}, of the kind {digits.kind}.")
 
@@ -44,28 +79,22 @@ def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
     def ink(index: int) -> Ink:
         return strokes.tight(normalize(pixels_of(digits.pictures[index])).seen)
 
-    fields: list[Pixels] = []
-    labels: list[str] = []
-    for index in range(count):
-        rng = np.random.default_rng([seed, zlib.crc32(digits.name.encode()), index])
-        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS))
-        fields.append(_field(rng, [ink(int(i)) for i in chosen]))
-        labels.append("".join(digits.labels[i] for i in chosen))
-    names = tuple(str(index) for index in range(count))
+    rngs = (np.random.default_rng([seed, zlib.crc32(digits.name.encode()), index]) for index in range(count))
+    made = [make(rng, ink) for rng in rngs]
     return replace(
         digits,
-        name=f"composed of {digits.name}",
-        kind="string",
-        pictures=fields,
-        labels=tuple(labels),
-        names=names,
+        name=f"{name} {digits.name}",
+        kind=kind,
+        pictures=[pixels for pixels, _ in made],
+        labels=tuple(label for _, label in made),
+        names=tuple(str(index) for index in range(count)),
         groups=(),
         unsure=0,
         total=count,
     )
 
 
-def _field(rng: Generator, inks: list[Ink]) -> NDArray[np.uint8]:
+def _field(rng: Generator, inks: list[Ink]) -> Pixels:
     """A picture (H, W, 3) of digits side by side, on a line with a slope."""
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     sized = [_resized(ink, unit * np.exp(rng.normal(0, 0.08))) for ink in inks]
@@ -74,11 +103,53 @@ def _field(rng: Generator, inks: list[Ink]) -> NDArray[np.uint8]:
     height = round(unit * rng.uniform(1.4, 2))
     sheet = np.zeros((height, int(width)), np.float32)
     x, base, slope = unit * rng.uniform(0.1, 0.4), height / 2 + unit / 2, rng.normal(0, 0.03)
-    for ink, gap in zip(sized, gaps, strict=True):
-        y = base + unit * rng.normal(0, 0.04) + slope * (x - width / 2) - ink.shape[0]
-        strokes.put(sheet, ink, y, x)
+    _write(rng, sheet, sized, gaps, x, base - slope * width / 2, slope, unit)
+    return _photographed(rng, sheet, unit, security=0.5)
+
+
+def _page(rng: Generator, lines: list[list[list[Ink]]]) -> Pixels:
+    """A picture (H, W, 3) of lines of numbers, which all slope alike."""
+    unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
+    slope, leading = rng.normal(0, 0.05), unit * rng.uniform(1.4, 2.2)
+    gap = rng.choice([GAP[0], 0.12, 0.25])
+    placed, widest = [], 0.0
+    for row, line in enumerate(lines):
+        x = unit * rng.uniform(0.3, 1.5)
+        for number in line:
+            sized = [_resized(ink, unit * np.exp(rng.normal(0, 0.08))) for ink in number]
+            gaps = unit * rng.normal(gap, GAP[1], len(sized))
+            placed.append((row, sized, gaps, x))
+            x += sum(ink.shape[1] for ink in sized) + gaps.sum()
+            widest = max(widest, x)
+            x += unit * rng.uniform(1.2, 2.5)
+    width = widest + unit * rng.uniform(0.3, 1.5)
+    height = unit * 2 + leading * (len(lines) - 1) + abs(slope) * width
+    sheet = np.zeros((int(height), int(width)), np.float32)
+    for row, sized, gaps, x in placed:
+        base = 1.5 * unit + row * leading + max(0.0, -slope) * width
+        _write(rng, sheet, sized, gaps, x, base, slope, unit)
+    return _photographed(rng, sheet, unit, security=0.22)
+
+
+def _write(
+    rng: Generator,
+    sheet: NDArray[np.float32],
+    inks: list[Ink],
+    gaps: NDArray[np.float64],
+    x: float,
+    base: float,
+    slope: float,
+    unit: float,
+) -> None:
+    """Digits side by side on a line that is at `base` at the left edge of the sheet."""
+    for ink, gap in zip(inks, gaps, strict=True):
+        strokes.put(sheet, ink, base + unit * rng.normal(0, 0.04) + slope * x - ink.shape[0], x)
         x += ink.shape[1] + gap
-    ground = paper.paper(rng, *sheet.shape, unit, security=0.5)
+
+
+def _photographed(rng: Generator, sheet: NDArray[np.float32], unit: float, security: float) -> Pixels:
+    height, width = sheet.shape
+    ground = paper.paper(rng, height, width, unit, security=security)
     return paper.photographed(rng, paper.inked(rng, ground, sheet), unit)
 
 

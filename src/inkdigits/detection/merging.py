@@ -16,10 +16,8 @@ from inkdigits.detection.calibration import CAREFUL, Hearing
 from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
 from inkdigits.graph import Ops, Value
 
-LIKELY = 0.65
-"""What the first two networks find less likely to be a digit is none ..."""
-TOGETHER = 0.5
-"""... but on a line, where the third is heard too, what all together find less likely than this."""
+LIKELY = 0.5
+"""What is less likely to be a digit, once all that look at it were heard, is none."""
 POSSIBLE = 0.3
 """There is one line when of all that the first two find at least so likely ..."""
 LEVEL = 0.8
@@ -218,7 +216,7 @@ def _said_together(
     known = ops.Mul(ops.Log(ops.Add(digits, CAREFUL)), 1 - hearing.share)
     known = ops.Add(known, ops.Mul(ops.Log(ops.Add(heard, CAREFUL)), hearing.share))
     digits = ops.Where(level, ops.Softmax(ops.Div(known, hearing.temperature), axis=1), digits)
-    count = ops.total(ops.whole(ops.Greater(scores, ops.Where(level, TOGETHER, LIKELY))))
+    count = ops.total(ops.whole(ops.Greater(scores, LIKELY)))
     scores, order = ops.call("TopK", scores, ops.Reshape(count, [1]), outputs=2)
     return ops.Gather(boxes, order, axis=0), scores, ops.Gather(digits, order, axis=0)
 

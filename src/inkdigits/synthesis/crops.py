@@ -48,7 +48,7 @@ class Crops:
     def digit(self, rng: Generator) -> Crop:
         """A digit: in a scene, worn down, or stretched into its frame."""
         while True:
-            kind = rng.choice(["scene", "worn", "framed"], p=[0.46, 0.29, 0.25])
+            kind = rng.choice(["scene", "worn", "framed"], p=[0.4, 0.33, 0.27])
             if kind == "scene":
                 crop = self._scene(rng)
             elif kind == "worn":
@@ -180,7 +180,7 @@ def worn(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An image of MNIST with noise, lines, blur, edges or bars over it: (28, 28) uint8, light ink on dark."""
     ink = image.astype(np.float32) / 255
     kinds = ["edges", "specks", "shot", "dots", "zigzag", "shattered", "blur", "clouds", "bars", "lost"]
-    kind = rng.choice(kinds, p=[0.08, 0.07, 0.1, 0.07, 0.25, 0.1, 0.06, 0.06, 0.16, 0.05])
+    kind = rng.choice(kinds, p=[0.08, 0.07, 0.1, 0.06, 0.22, 0.11, 0.06, 0.05, 0.21, 0.04])
     if kind == "edges":
         return np.asarray(cv2.Canny(image, *sorted(rng.uniform(30, 250, 2))), np.uint8)
     if kind == "specks":
