@@ -470,7 +470,8 @@ def test_recipes_that_were_replaced_are_kept(
 ) -> None:
     """Each file is the recipe that its name's fingerprint stands for, and the table has a row of it."""
     fingerprints, rows = scripts("fingerprints"), scripts("rows")
-    versions = {"default-d0c15243ce42": 2, "default-dfd6cc9cca95": 4, "default-9ffa0c971e10": 5}  # of the synthetic pictures
+    # Of the synthetic pictures, when it was trained.
+    versions = {"default-d0c15243ce42": 2, "default-dfd6cc9cca95": 4, "default-9ffa0c971e10": 5}
     marks = {row["recipe_hash"] for row in rows.rows_of(rows.RESULTS / "accuracy.csv")}
     files = list((BENCHMARKS / "superseded").glob("*.toml"))
     assert files
