@@ -242,8 +242,7 @@ def test_a_digit_on_a_note_on_a_dark_table_is_the_one_on_the_note(
     pixels = np.pad(written(str(digit), height=32), 90, constant_values=40)
     reading = recognizer.read(255 - pixels if light_on_dark else pixels)
     assert reading.text in (str(digit), ""), "not what the whole note looks like"
-    for each in (digit for line in reading.lines for number in line.numbers for digit in number.digits):
-        assert each.box[2] < 60
+    assert all(each.box[2] < 60 for each in digits_of(reading))
 
 
 @pytest.mark.parametrize("side", [28, 60])

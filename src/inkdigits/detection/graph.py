@@ -51,8 +51,8 @@ _SHAPES: dict[str, list[Any]] = {
     "scores": ["n"],
     "probabilities": ["n", 10],
 }  # of the outputs
-_FOUND = ((0, 4), (0, 11), (0, SIDE, SIDE, 3))
-"""Shapes of corners, answers and crops of nothing."""
+_NOTHING = tuple(np.zeros(shape, np.float32) for shape in ((0, 4), (0, 11), (0, SIDE, SIDE, 3)))
+"""Corners, answers and crops where nothing is found."""
 
 
 def build(
@@ -91,9 +91,8 @@ def build(
     levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)
     sizes = ops.whole(levels)
     if refinement is None:
-        outputs = dict(
-            zip(("corners", "answers", "crops"), _all_sizes(ops, weights, first, sizes, picture), strict=True)
-        )
+        found = _all_sizes(ops, weights, first, sizes, picture)
+        outputs = dict(zip(("corners", "answers", "crops"), found, strict=True))
     else:
         sides = (width, height, width, height)
         edge = ops.Concat(*(ops.Reshape(side, [1]) for side in sides), axis=0)
@@ -151,20 +150,18 @@ def _either_way(parent: Ops, weights: Weights, first: Value, sizes: Value, pictu
     best = list(ops.either(surer, lambda _: now, lambda _: before))
     on = ops.And(go_on, ops.Less(surest(best[2]), CLEAR))
     pictures = (TensorProto.FLOAT, [1, 3, None, None])
-    kinds = [pictures, pictures, *((TensorProto.FLOAT, [None, *shape[1:]]) for shape in _FOUND)]
+    kinds = [pictures, pictures, *((TensorProto.FLOAT, [None, *part.shape[1:]]) for part in _NOTHING)]
     results = [ops.Sub(255.0, shown), *best]
     outputs = [(on, TensorProto.BOOL, []), *((x, *kind) for x, kind in zip(results, kinds, strict=True))]
     inputs: list[tuple[Value, int, Any]] = [(turn, TensorProto.INT64, []), (go_on, TensorProto.BOOL, [])]
     inputs += [(x, *kind) for x, kind in zip((shown, *before), kinds, strict=True)]
-    nothing = [np.zeros(shape, np.float32) for shape in _FOUND]
-    given = 2, np.array(True), picture, picture, *nothing
+    given = 2, np.array(True), picture, picture, *_NOTHING
     return parent.call("Loop", *given, outputs=5, body=ops.graph(outputs, inputs))[1:]
 
 
 def _all_sizes(ops: Ops, weights: Weights, first: Value, sizes: Value, picture: Value) -> list[Value]:
     """What is found in a picture (1, 3, H, W), in so many sizes: corners (n, 4), answers (n, 11), crops."""
-    nothing = [np.zeros(shape, np.float32) for shape in _FOUND]
-    return ops.call("Loop", sizes, "", picture, *nothing, outputs=4, body=_one_size(ops, weights, first))[1:]
+    return ops.call("Loop", sizes, "", picture, *_NOTHING, outputs=4, body=_one_size(ops, weights, first))[1:]
 
 
 def _one_size(parent: Ops, weights: Weights, first: Value) -> onnx.GraphProto:
