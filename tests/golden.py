@@ -1,4 +1,4 @@
-"""The golden vectors: pictures, and what `preprocess.normalize` made of them when VERSION 3 was fixed.
+"""The golden vectors: pictures, and what `preprocess.normalize` made of them when VERSION 4 was fixed.
 
 Run this file to renew `golden.npz`, and raise `preprocess.VERSION` when that changes it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,12 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
     ring = picture(0)
     ink = ring < 128
     filling = 255 - ring[ink.any(1)][:, ink.any(0)]
+    boxed = cv2.rectangle(picture(7), (30, 15), (170, 145), 60, 3)
+    note = cv2.copyMakeBorder(picture(3), 50, 40, 60, 70, cv2.BORDER_CONSTANT, value=40)
+    nested = cv2.copyMakeBorder(boxed, 30, 30, 30, 30, cv2.BORDER_CONSTANT, value=50)
+    sloping = np.tile(np.linspace(90, 230, 120), (90, 1)).astype(np.uint8)
+    shadow = np.full((120, 160), 220, np.uint8)
+    shadow[:, :40] = 140
     return {
         **{f"plain {digit}": picture(digit) for digit in range(10)},
         "light on dark": picture(4, paper=20, pen=230),
@@ -47,6 +54,13 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
         "cut at the bottom, a stroke from the left": cut,
         "light on dark, fills its frame": filling,
         "loud noise": picture(3, size=(60, 60), height=44, stroke=0.16, noise=30, seed=4),
+        "in a box": boxed,
+        "a note on a dark table": note,
+        "in a box on a dark table": nested,
+        "an empty box": cv2.rectangle(np.full((160, 200), 235, np.uint8), (60, 30), (140, 130), 60, 5),
+        "a box with a bar": cv2.line(boxed.copy(), (30, 80), (170, 80), 60, 3),
+        "light from one side": sloping,
+        "a shadow along one side": shadow,
         "blank": np.full((50, 70), 240, np.uint8),
         "noise only": np.random.default_rng(5).normal(128, 3, (60, 60)).astype(np.uint8),
     }

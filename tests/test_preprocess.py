@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -34,7 +35,7 @@ def test_golden_vectors(name: str) -> None:
 
 def test_golden_vectors_cover_blanks_and_all_digits() -> None:
     blank = {name for name in PICTURES if not VECTORS[f"seen/{name}"].any()}
-    assert blank == {"blank", "noise only"}
+    assert blank == {"blank", "noise only", "light from one side", "a shadow along one side"}
     assert len(PICTURES) > 20
 
 
@@ -147,6 +148,69 @@ def test_plain_paper_is_blank(level: int) -> None:
 def test_noisy_paper_is_blank(noise: float) -> None:
     pixels = np.random.default_rng(0).normal(180, noise, (120, 160)).clip(0, 255).astype(np.uint8)
     assert normalize(pixels).blank
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("darkest", [0.4, 0.7])
+@pytest.mark.parametrize("bend", [0.5, 1.0, 2.0])
+def test_paper_that_light_falls_on_from_one_side_is_blank(turns: int, darkest: float, bend: float) -> None:
+    fall = 230 * (darkest + (1 - darkest) * np.linspace(0, 1, 240) ** bend)
+    light = np.tile(fall, (160, 1)) + np.random.default_rng(0).normal(0, 3, (160, 240))
+    assert normalize(np.rot90(light.clip(0, 255), turns).astype(np.uint8)).blank
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_shadow_along_a_side_is_no_ink(turns: int) -> None:
+    shaded, plain = picture(3), picture(3)
+    shaded[:, :25] = 120
+    shaded, plain = np.rot90(shaded, turns).copy(), np.rot90(plain, turns).copy()
+    assert np.allclose(normalize(shaded).box, normalize(plain).box, atol=1)
+    assert normalize(np.where(np.rot90(picture(3), turns) < 200, 235, shaded).astype(np.uint8)).blank
+
+
+def framed(pixels: NDArray[np.uint8], thick: int, around: int, tilt: float = 0.0) -> NDArray[np.uint8]:
+    """A picture in a frame that stands `around` pixels from the border, tilted by so many degrees."""
+    paper = int(pixels.max())
+    shown = cv2.copyMakeBorder(pixels, thick, thick, thick, thick, cv2.BORDER_CONSTANT, value=40)
+    shown = cv2.copyMakeBorder(shown, around, around, around, around, cv2.BORDER_CONSTANT, value=paper)
+    turn = cv2.getRotationMatrix2D((shown.shape[1] / 2, shown.shape[0] / 2), tilt, 1)
+    return np.asarray(cv2.warpAffine(shown, turn, shown.shape[1::-1], borderValue=paper), np.uint8)
+
+
+@pytest.mark.parametrize("digit", range(10))
+@pytest.mark.parametrize(("thick", "around", "tilt"), [(2, 20, 0), (2, 60, 3), (8, 30, -3), (30, 20, 0), (40, 0, 0)])
+def test_a_frame_around_a_digit_is_no_part_of_it(digit: int, thick: int, around: int, tilt: float) -> None:
+    alone = normalize(picture(digit))
+    shown = framed(picture(digit), thick, around, tilt)
+    found = normalize(shown)
+    assert likeness(found.seen, alone.seen) > (0.8 if tilt else 0.95)
+    assert np.allclose(found.box, np.add(alone.box, [thick + around, thick + around, 0, 0]), atol=12 if tilt else 4)
+    inverted = normalize(255 - shown)
+    assert likeness(inverted.seen, alone.seen) > (0.8 if tilt else 0.95)
+
+
+def test_frames_in_a_frame_are_looked_into() -> None:
+    shown = framed(framed(picture(7), 3, 20), 40, 0)
+    assert likeness(normalize(shown).seen, normalize(picture(7)).seen) > 0.95
+
+
+@pytest.mark.parametrize("inside", ["nothing", "a speck", "a bar across"])
+def test_a_frame_that_holds_nothing_of_its_own_is_all_there_is(inside: str) -> None:
+    """It may be a zero, or an eight, as some write them."""
+    shown = cv2.rectangle(np.full((160, 200), 235, np.uint8), (60, 20), (140, 140), 40, 8)
+    if inside == "a speck":
+        shown[78:84, 97:103] = 40
+    elif inside == "a bar across":
+        shown[76:84, 60:140] = 40
+    assert np.allclose(normalize(shown).box, [56, 16, 89, 129], atol=5)
+
+
+@pytest.mark.parametrize("mark", ["a dot", "a slash"])
+def test_a_zero_with_a_mark_in_it_is_no_frame(mark: str) -> None:
+    shown = cv2.ellipse(np.full((160, 200), 235, np.uint8), (100, 80), (40, 60), 0, 0, 360, 40, 8)
+    box = normalize(shown).box
+    ends = ((100, 80), (100, 80)) if mark == "a dot" else ((88, 110), (112, 50))
+    assert np.allclose(normalize(cv2.line(shown, *ends, 40, 9)).box, box, atol=1)
 
 
 def test_the_box_is_where_the_digit_is() -> None:

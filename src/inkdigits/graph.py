@@ -13,7 +13,7 @@ there for what the steps mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -28,6 +28,29 @@ Value = str  # the name of a value in the graph
 Box = tuple[Value, Value, Value, Value]  # top, bottom, left, right
 
 
+class Strokes(NamedTuple):
+    """As in the reference, and where they are; labels and mask (h, w) are float32, the rest holds one per label."""
+
+    labels: Value
+    mask: Value
+    mass: Value
+    top: Value
+    bottom: Value
+    left: Value
+    right: Value
+
+
+class Look(NamedTuple):
+    """As in the reference."""
+
+    window: Box
+    paper: Value
+    floor: Value
+    ink: Value
+    mask: Value
+    digit: Box
+
+
 class Ops:
     """A graph in the making: `ops.MatMul(a, b)` adds a node and returns the name of its output.
 
@@ -37,6 +60,7 @@ class Ops:
     def __init__(self, parent: Ops | None = None) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self._counter: list[int] = parent._counter if parent else [0]
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     def name(self) -> str:
         """A name that no other value of the graph or its subgraphs has."""
@@ -44,13 +68,16 @@ class Ops:
         return f"v{self._counter[0]}"
 
     def constant(self, value: Any) -> Value:
-        """A constant: int -> int64, float -> float32, bool and arrays as they are."""
+        """A constant, once in a graph: int -> int64, float -> float32, bool and arrays as they are."""
         array = np.asarray(value)
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        name = self.name()
-        self.nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array, f"{name}c")))
-        return name
+        key = array.dtype.str, array.shape, array.tobytes()
+        if key not in self._constants:
+            name = self._constants[key] = self.name()
+            tensor = numpy_helper.from_array(array, f"{name}c")
+            self.nodes.append(helper.make_node("Constant", [], [name], value=tensor))
+        return self._constants[key]
 
     def call(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> list[Value]:
         """Add a node with several outputs."""
@@ -271,27 +298,71 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
     strided = ops.Slice(picture, np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
     color = _composite(ops, ops.Transpose(strided, perm=[2, 0, 1]))
     height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
-    zero = ops.constant(0.0)
-    window = (zero, height, zero, width)
-    small = _sample(ops, color, window, *_grid_shape(ops, window))
+    picture = _stack(ops, ops.constant(0.0), height, ops.constant(0.0), width)
+
+    body = Ops(ops)
+    turn, running, window, seen, box = (body.name() for _ in range(5))
+    found_seen, found_box, inside = _normalize_window(body, color, window)
+    fits = body.Or(body.Equal(turn, 0), _fits(body, found_box, window))
+    framed = body.Greater(body.largest(inside), 0.0)
+    outcome = [body.Where(fits, new, old) for new, old in ((found_seen, seen), (found_box, box))]
+    shapes = [[4], [SIZE, SIZE], [4]]
+    states = [
+        [(name, TensorProto.FLOAT, shape) for name, shape in zip(names, shapes, strict=True)]
+        for names in ((window, seen, box), (inside, *outcome))
+    ]
+    graph = body.graph(
+        [(body.And(fits, framed), TensorProto.BOOL, []), *states[1]],
+        [(turn, TensorProto.INT64, []), (running, TensorProto.BOOL, []), *states[0]],
+    )
+    turns = reference.FRAMES + 1
+    _, seen, box = ops.call("Loop", turns, np.array(True), picture, *_nothing(ops), outputs=3, body=graph)
+    return [seen, ops.Mul(box, ops.real(step))]
+
+
+def _normalize_window(ops: Ops, color: Value, window: Value) -> list[Value]:
+    """Ink (28, 28), box (4,) and what a frame holds (4,), all 0.0 where there is none; of a window (4,)."""
+    limits = _sides(ops, window)
+    small = _sample(ops, color, limits, *_grid_shape(ops, limits))
     direction = _ink_direction(ops, small)
     direction = ops.Mul(direction, _polarity(ops, _mix(ops, small, direction)))
 
-    def nothing(inner: Ops) -> list[Value]:
-        return [inner.constant(np.zeros((SIZE, SIZE), np.float32)), inner.constant(np.zeros(4, np.float32))]
+    def second_look(inner: Ops, look: Look) -> list[Value]:
+        closer = _around(inner, look.digit, limits)
+        return [*_look(inner, color, direction, closer, lay_out, _nothing), _inside(inner, look)]
 
-    def second_look(inner: Ops, digit: Box) -> list[Value]:
-        closer = _around(inner, digit, height, width)
-        return _look(inner, color, direction, closer, lambda deep, *look: lay_out(deep, closer, *look), nothing)
-
-    def lay_out(inner: Ops, closer: Box, digit: Box, paper: Value, floor: Value, mask: Value) -> list[Value]:
-        top, bottom, left, right = digit
-        seen = _lay_out(inner, color, direction, closer, digit, paper, floor, mask)
+    def lay_out(inner: Ops, look: Look) -> list[Value]:
+        top, bottom, left, right = look.digit
+        seen = _lay_out(inner, color, direction, look)
         box = _stack(inner, left, top, inner.Sub(right, left), inner.Sub(bottom, top))
         some = inner.real(inner.Greater(inner.largest(seen), 0.0))
-        return [seen, inner.Mul(inner.Mul(box, inner.real(step)), some)]
+        return [seen, inner.Mul(box, some)]
 
-    return _look(ops, color, direction, window, lambda deep, digit, *_: second_look(deep, digit), nothing)
+    def nothing(inner: Ops) -> list[Value]:
+        return [*_nothing(inner), inner.Expand(0.0, np.array([4]))]
+
+    return _look(ops, color, direction, limits, second_look, nothing)
+
+
+def _nothing(ops: Ops) -> list[Value]:
+    """Ink and box of a picture without any."""
+    return [ops.Expand(0.0, np.array([SIZE, SIZE])), ops.Expand(0.0, np.array([4]))]
+
+
+def _sides(ops: Ops, window: Value) -> Box:
+    top, bottom, left, right = (ops.Gather(window, side) for side in range(4))
+    return top, bottom, left, right
+
+
+def _fits(ops: Ops, box: Value, window: Value) -> Value:
+    x, y, wide, tall = (ops.Gather(box, side) for side in range(4))
+    top, bottom, left, right = _sides(ops, window)
+    gap = ops.Min(
+        ops.Sub(x, left), ops.Sub(y, top), ops.Sub(ops.Sub(right, x), wide), ops.Sub(ops.Sub(bottom, y), tall)
+    )
+    longest = ops.Max(ops.Sub(bottom, top), ops.Sub(right, left))
+    large = ops.GreaterOrEqual(ops.Max(wide, tall), ops.Mul(longest, float(reference.FRAMED)))
+    return ops.And(ops.Greater(gap, float(reference.FREE)), large)
 
 
 def opaque(ops: Ops, color: Value) -> tuple[Value, Value]:
@@ -362,10 +433,10 @@ def _look(
     color: Value,
     direction: Value,
     window: Box,
-    found: Callable[..., list[Value]],
+    found: Callable[[Ops, Look], list[Value]],
     nothing: Callable[[Ops], list[Value]],
 ) -> list[Value]:
-    """What `found` makes of (digit, paper, floor, mask), or `nothing` when there is no ink."""
+    """What `found` makes of a look, or `nothing` when there is no ink."""
     gray = _mix(ops, _sample(ops, color, window, *_grid_shape(ops, window)), direction)
     paper = _paper(ops, gray)
     ink = ops.Sub(paper, gray)
@@ -374,22 +445,31 @@ def _look(
     low, high = (ops.Gather(ranked, ops.whole(ops.Mul(ops.real(last), 1 - q))) for q in reference.PAPER_QUANTILES)
     floor = ops.Min(ops.Add(high, ops.Mul(ops.Sub(high, low), float(reference.NOISE))), float(reference.LOUDEST))
     ranked, ink = ops.Relu(ops.Sub(ranked, floor)), ops.Relu(ops.Sub(ink, floor))
+    uneven = ops.Sub(ops.largest(ops.Sub(_surface(ops, gray, *_bases(ops, gray)), gray)), floor)
 
     def see(inner: Ops) -> list[Value]:
-        mask = _digit(inner, inner.Min(inner.Div(ink, _full_ink(inner, ranked)), 1.0))
-        top, bottom, left, right = _extent(inner, inner.Greater(mask, 0.0))
-        tall = inner.Div(inner.Sub(window[1], window[0]), inner.real(inner.size(gray, 0)))
-        wide = inner.Div(inner.Sub(window[3], window[2]), inner.real(inner.size(gray, 1)))
-        digit = (
-            inner.Add(window[0], inner.Mul(top, tall)),
-            inner.Add(window[0], inner.Mul(bottom, tall)),
-            inner.Add(window[2], inner.Mul(left, wide)),
-            inner.Add(window[2], inner.Mul(right, wide)),
-        )
-        return found(inner, digit, paper, floor, mask)
+        full = inner.Min(inner.Div(ink, _full_ink(inner, ranked)), 1.0)
+        mask = _digit(inner, _strokes(inner, full, reference.INK))
 
-    enough = ops.GreaterOrEqual(ops.Gather(ranked, 0), float(reference.FAINTEST))
-    return list(ops.either(enough, see, nothing))
+        def placed(deep: Ops) -> list[Value]:
+            cells = _extent(deep, deep.Greater(mask, 0.0))
+            return found(deep, Look(window, paper, floor, full, mask, _placed(deep, cells, window, gray)))
+
+        return list(inner.either(inner.Greater(inner.largest(mask), 0.0), placed, nothing))
+
+    darkest = ops.Min(ops.Gather(ranked, 0), uneven)
+    return list(ops.either(ops.GreaterOrEqual(darkest, float(reference.FAINTEST)), see, nothing))
+
+
+def _placed(ops: Ops, cells: Box, window: Box, grid: Value) -> Box:
+    tall = ops.Div(ops.Sub(window[1], window[0]), ops.real(ops.size(grid, 0)))
+    wide = ops.Div(ops.Sub(window[3], window[2]), ops.real(ops.size(grid, 1)))
+    return (
+        ops.Add(window[0], ops.Mul(cells[0], tall)),
+        ops.Add(window[0], ops.Mul(cells[1], tall)),
+        ops.Add(window[2], ops.Mul(cells[2], wide)),
+        ops.Add(window[2], ops.Mul(cells[3], wide)),
+    )
 
 
 def _ranked(ops: Ops, ink: Value) -> Value:
@@ -447,35 +527,56 @@ def _max_pool(ops: Ops, planes: Value, tall: int, wide: int) -> Value:
     return ops.MaxPool(planes, kernel_shape=[tall, wide], pads=pads)
 
 
-def _digit(ops: Ops, ink: Value) -> Value:
-    """The mask as float32, 0.0 or 1.0."""
-    mask = ops.real(ops.Greater(ink, float(reference.INK)))
+def _strokes(ops: Ops, ink: Value, least: float) -> Strokes:
+    mask = ops.real(ops.Greater(ink, float(least)))
     labels = ops.Mul(_connected(ops, mask), mask)
-    height, width = ops.size(ink, 0), ops.size(ink, 1)
-    tall, wide = ops.real(height), ops.real(width)
+    tall, wide = ops.real(ops.size(ink, 0)), ops.real(ops.size(ink, 1))
+    zeros = ops.Expand(0.0, ops.Reshape(ops.Add(ops.Size(ink), 1), [1]))
+    rows = ops.Unsqueeze(_count_up(ops, ops.size(ink, 0)), [1])
+    columns = ops.Unsqueeze(_count_up(ops, ops.size(ink, 1)), [0])
     flat = ops.whole(ops.Reshape(labels, [-1]))
-    cells = ops.Mul(height, width)
-    zeros = ops.Expand(0.0, ops.Reshape(ops.Add(cells, 1), [1]))
-    rows = ops.Unsqueeze(_count_up(ops, height), [1])
-    columns = ops.Unsqueeze(_count_up(ops, width), [0])
 
     def gathered(values: Value, reduction: str) -> Value:
         """Per label, the sum or maximum of non-negative values over its cells."""
         spread = ops.Reshape(ops.Mul(values, mask), [-1])
         return ops.ScatterElements(zeros, flat, spread, axis=0, reduction=reduction)
 
-    mass = gathered(ink, "add")
-    bottom, right = gathered(ops.Add(rows, 1.0), "max"), gathered(ops.Add(columns, 1.0), "max")
-    top = ops.Sub(tall, gathered(ops.Sub(tall, rows), "max"))
-    left = ops.Sub(wide, gathered(ops.Sub(wide, columns), "max"))
-    within = [ops.Greater(top, 0.0), ops.Greater(left, 0.0), ops.Less(bottom, tall), ops.Less(right, wide)]
+    return Strokes(
+        labels,
+        mask,
+        gathered(ink, "add"),
+        ops.Sub(tall, gathered(ops.Sub(tall, rows), "max")),
+        gathered(ops.Add(rows, 1.0), "max"),
+        ops.Sub(wide, gathered(ops.Sub(wide, columns), "max")),
+        gathered(ops.Add(columns, 1.0), "max"),
+    )
+
+
+def _digit(ops: Ops, strokes: Strokes) -> Value:
+    """The mask as float32, 0.0 or 1.0."""
+    labels, mask, mass, top, bottom, left, right = strokes
+    tall, wide = ops.real(ops.size(labels, 0)), ops.real(ops.size(labels, 1))
+    within = [ops.Greater(top, 0.0), ops.Less(bottom, tall), ops.Greater(left, 0.0), ops.Less(right, wide)]
     inside = ops.And(ops.And(within[0], within[1]), ops.And(within[2], within[3]))
+    reach = [
+        ops.Div(bottom, tall),
+        ops.Sub(1.0, ops.Div(top, tall)),
+        ops.Div(right, wide),
+        ops.Sub(1.0, ops.Div(left, wide)),
+    ]
+    light = ops.constant(True)
+    for depth, (axis, at) in zip(reach, ((0, 0), (0, -1), (1, 0), (1, -1)), strict=True):
+        line = ops.whole(ops.Gather(labels, at, axis=axis))
+        count = ops.ScatterElements(ops.Mul(mass, 0.0), line, ops.Gather(mask, at, axis=axis), axis=0, reduction="add")
+        along = ops.Div(count, ops.real(ops.Size(line)))
+        all_along = ops.GreaterOrEqual(along, float(reference.SHADOW[0]))
+        light = ops.And(light, ops.Not(ops.And(all_along, ops.LessOrEqual(depth, float(reference.SHADOW[1])))))
     away_y = ops.Sub(ops.Div(ops.Add(top, bottom), ops.Mul(tall, 2.0)), 0.5)
     away_x = ops.Sub(ops.Div(ops.Add(left, right), ops.Mul(wide, 2.0)), 0.5)
     away = ops.Add(ops.Mul(away_y, away_y), ops.Mul(away_x, away_x))
     central = ops.Exp(ops.Div(away, -float(reference.CENTRALITY**2)))
     weight = ops.Mul(ops.Mul(mass, ops.Where(inside, 1.0, float(reference.BORDER_PENALTY))), central)
-    main = ops.ArgMax(weight, axis=0, keepdims=0)
+    main = ops.ArgMax(ops.Mul(weight, ops.real(light)), axis=0, keepdims=0)
 
     def of_main(values: Value) -> Value:
         return ops.Gather(values, main)
@@ -489,10 +590,58 @@ def _digit(ops: Ops, ink: Value) -> Value:
     side = ops.Max(ops.Sub(of_main(bottom), of_main(top)), ops.Sub(of_main(right), of_main(left)))
     near = ops.LessOrEqual(gap, ops.Mul(side, float(reference.NEAR)))
     heavy = ops.GreaterOrEqual(mass, ops.Mul(of_main(mass), float(reference.SPECK)))
-    keep = ops.And(near, heavy)
+    keep = ops.And(ops.And(near, heavy), light)
     for side_within in within:
         keep = ops.And(keep, ops.Or(side_within, ops.Not(of_main(side_within))))
     return ops.Mul(ops.Gather(ops.real(keep), ops.whole(labels)), mask)
+
+
+def _inside(ops: Ops, look: Look) -> Value:
+    """(4,): top, bottom, left, right; all 0.0 when there is no frame."""
+    labels, _, mass, *box = _strokes(ops, look.ink, reference.LINE)
+    height, width = ops.real(ops.size(labels, 0)), ops.real(ops.size(labels, 1))
+    areas = ops.Mul(ops.Sub(box[1], box[0]), ops.Sub(box[3], box[2]))
+    rank = ops.Sub(ops.Mul(areas, ops.Mul(height, width)), ops.Add(ops.Mul(box[0], width), box[2]))
+    largest = ops.ArgMax(ops.Where(ops.Greater(mass, 0.0), rank, -(2.0**25)), axis=0, keepdims=0)
+    top, bottom, left, right = (ops.Gather(side, largest) for side in box)
+    frame = ops.real(ops.Equal(ops.whole(labels), largest))
+
+    def sides(axis: int, first: Value, end: Value, across: Value) -> tuple[list[Value], Value, list[Value]]:
+        """Along one axis: how much of both edges is covered, what is in the middle, how many full lines at each end."""
+        count = ops.whole(ops.Sub(end, first))
+        place = ops.whole(ops.Sub(_count_up(ops, ops.size(labels, axis)), first))
+        places = place, ops.Sub(ops.Sub(count, 1), place)
+        deep = ops.Max(ops.Div(count, reference.SLANT), 1)
+        edges = [ops.Unsqueeze(ops.real(ops.Less(there, deep)), [1 - axis]) for there in places]
+        covered = [ops.Div(ops.total(ops.largest(ops.Mul(frame, edge), axis)), across) for edge in edges]
+        quarter, half = ops.Div(count, 4), ops.Div(count, 2)
+        middle = ops.And(ops.GreaterOrEqual(place, quarter), ops.Less(place, ops.Sub(count, quarter)))
+        full = ops.GreaterOrEqual(ops.Div(ops.total(frame, 1 - axis), across), float(reference.FRAME))
+        lines = [ops.total(ops.real(ops.And(full, ops.Less(there, half)))) for there in places]
+        return covered, ops.Unsqueeze(ops.real(middle), [1 - axis]), lines
+
+    tall, wide = ops.Sub(bottom, top), ops.Sub(right, left)
+    rows, columns = sides(0, top, bottom, wide), sides(1, left, right, tall)
+    middle = ops.Mul(rows[1], columns[1])
+    surface = ops.GreaterOrEqual(ops.total(ops.Mul(frame, middle)), ops.Mul(ops.total(middle), 0.5))
+
+    def thick(lines: Value, count: Value) -> Value:
+        slant = ops.real(ops.Div(ops.whole(count), reference.SLANT))
+        bent = ops.Or(surface, ops.Equal(lines, 0.0))
+        return ops.Add(ops.Where(bent, slant, lines), 1.0)
+
+    cells = (
+        ops.Add(top, thick(rows[2][0], tall)),
+        ops.Sub(bottom, thick(rows[2][1], tall)),
+        ops.Add(left, thick(columns[2][0], wide)),
+        ops.Sub(right, thick(columns[2][1], wide)),
+    )
+    covered = ops.GreaterOrEqual(ops.Min(*rows[0], *columns[0]), float(reference.FRAME))
+    smallest = ops.Mul(ops.Max(height, width), float(reference.SMALLEST_FRAME))
+    large = ops.GreaterOrEqual(ops.Min(tall, wide), smallest)
+    hollow = ops.And(ops.Less(cells[0], cells[1]), ops.Less(cells[2], cells[3]))
+    there = ops.And(ops.And(covered, large), hollow)
+    return ops.Mul(_stack(ops, *_placed(ops, cells, look.window, labels)), ops.real(there))
 
 
 def _connected(ops: Ops, mask: Value) -> Value:
@@ -516,21 +665,20 @@ def _connected(ops: Ops, mask: Value) -> Value:
     return ops.Squeeze(final, [0, 1])
 
 
-def _around(ops: Ops, digit: Box, height: Value, width: Value) -> Box:
+def _around(ops: Ops, digit: Box, window: Box) -> Box:
     top, bottom, left, right = digit
     longest = ops.Max(ops.Sub(bottom, top), ops.Sub(right, left))
     margin = ops.Add(ops.Mul(longest, float(reference.MARGIN)), 2.0)
     return (
-        ops.Max(ops.Floor(ops.Sub(top, margin)), 0.0),
-        ops.Min(ops.Ceil(ops.Add(bottom, margin)), height),
-        ops.Max(ops.Floor(ops.Sub(left, margin)), 0.0),
-        ops.Min(ops.Ceil(ops.Add(right, margin)), width),
+        ops.Max(ops.Floor(ops.Sub(top, margin)), window[0]),
+        ops.Min(ops.Ceil(ops.Add(bottom, margin)), window[1]),
+        ops.Max(ops.Floor(ops.Sub(left, margin)), window[2]),
+        ops.Min(ops.Ceil(ops.Add(right, margin)), window[3]),
     )
 
 
-def _lay_out(
-    ops: Ops, color: Value, direction: Value, window: Box, digit: Box, paper: Value, floor: Value, mask: Value
-) -> Value:
+def _lay_out(ops: Ops, color: Value, direction: Value, look: Look) -> Value:
+    window, paper, floor, _, mask, digit = look
     tall, wide = ops.Sub(digit[1], digit[0]), ops.Sub(digit[3], digit[2])
     height, width = _scaled(ops, tall, wide, BOX)
     y = ops.Div(ops.real(ops.size(paper, 0)), ops.Sub(window[1], window[0]))
@@ -562,7 +710,7 @@ def _lay_out(
 def _offset(ops: Ops, ink: Value, count: Value) -> Value:
     mass = ops.Max(ops.total(ink), 1e-12)
     center = ops.Div(ops.total(ops.Mul(ink, _count_up(ops, count))), mass)
-    start = ops.whole(ops.Floor(ops.Sub(SIZE / 2 + 0.5, center)))
+    start = ops.whole(ops.Floor(ops.Sub(SIZE / 2 + reference.HALF, center)))
     return ops.Max(ops.Min(start, ops.Sub(SIZE, count)), 0)
 
 

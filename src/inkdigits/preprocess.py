@@ -10,6 +10,7 @@ colored, transparent, dark on light or light on dark, unevenly lit, noisy, and s
 4. `_digit`: of all connected ink, which belongs to the digit?
 5. A second look at the digit's surroundings alone, where light and noise are judged again and more closely.
 6. `_lay_out`: scale, center of mass, darkest ink to 1.0.
+7. `_inside`: when there is a frame, such as the box of a form or the table around a note, all this for what is in it.
 
 This is the readable reference and the only place where the constants live. `inkdigits.graph` builds the same steps as
 an ONNX graph; golden vectors hold the two together. Every step therefore uses only what both sides have: matrix
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the output changes: a model is only valid with the version it was trained with."""
 SIZE = 28
 """Side of what the networks see, in pixels."""
@@ -69,8 +70,26 @@ NEAR = 0.2
 """Separate strokes within this part of the digit's longest side belong to it."""
 SPECK = 0.05
 """Separate ink lighter than this part of the digit is dirt."""
+SHADOW = (0.9, 0.5)
+"""Ink along so much of one side of the picture, that reaches into it no further than this part, is a shadow."""
+LINE = 0.1
+"""Ink of at least this much of full ink may belong to a frame: its lines may be thinner than cells."""
+FRAME = 0.75
+"""What reaches along so much of all four sides of its own box is a frame ..."""
+SLANT = 10
+"""... even where it is away from them by up to one part in so many of the box's sides, ..."""
+SMALLEST_FRAME = 0.3
+"""... if no side of the box is shorter than this part of the grid's longest side."""
+FRAMES = 2
+"""One may stand in another; more are not looked into."""
+FRAMED = 0.2
+"""What stands in a frame is at least so large, as a part of the frame's longest side ..."""
+FREE = 0.05
+"""... and this far from the frame, in pixels."""
 MARGIN = 0.4
 """What the second look sees around the digit, as a part of the digit's longest side."""
+HALF = 0.501
+"""Added before rounding down. What is symmetric lies between two pixels, where the last bit of a sum would decide."""
 NORMAL_INK = 25
 """A picture of the layout of MNIST has its digit where the gray level is above this."""
 NORMAL_SIDES = (17, 21)
@@ -104,12 +123,24 @@ class Window(NamedTuple):
     right: float
 
 
+class Strokes(NamedTuple):
+    """Connected ink on the grid: entry 0 of each array stands for what is none."""
+
+    labels: NDArray[np.int32]  # (h, w), 0 where there is no ink
+    mass: Array  # (n,) sum of its ink
+    top: NDArray[np.int64]  # (n,), and so on: its box, in cells
+    bottom: NDArray[np.int64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+
+
 class Look(NamedTuple):
     """What one look at a window of a picture found."""
 
     window: Window
     paper: Array  # (h, w) gray level of the paper, times the polarity
     floor: np.float32  # what is darker than the paper by this is still noise
+    ink: Array  # (h, w) from 0.0 to 1.0
     mask: NDArray[np.bool_]  # (h, w) where the digit's strokes are
     digit: Window
 
@@ -174,25 +205,45 @@ def _normal_form(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Array]
 
 
 def _normalize_any(picture: NDArray[np.uint8]) -> Normalized:
-    nothing = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32))
     step = -(-max(picture.shape[:2]) // MAX_SIDE)
     color = _composite(picture[::step, ::step].transpose(2, 0, 1).astype(np.float32))
-    _, height, width = color.shape
-    window = Window(0, height, 0, width)
+    window: Window | None = Window(0, color.shape[1], 0, color.shape[2])
+    result = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32))
+    for frame in range(FRAMES + 1):
+        if window is None:
+            break
+        found, inside = _normalize_window(color, window)
+        if frame and not _fits(found, window):
+            break
+        result, window = found, inside
+    return Normalized(result.seen, result.box * np.float32(step))
+
+
+def _normalize_window(color: Array, window: Window) -> tuple[Normalized, Window | None]:
+    """The digit in a window of the picture, and what a frame in it holds, if there is one."""
+    nothing = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32))
     small = _sample(color, window, *_grid_shape(window))
     direction = _ink_direction(small)
     direction = direction * _polarity(_mix(small, direction))  # from here on, ink is darker than paper
     look = _look(color, direction, window)
     if look is None:
-        return nothing
-    look = _look(color, direction, _around(look.digit, height, width))
+        return nothing, None
+    inside = _inside(look)
+    look = _look(color, direction, _around(look.digit, window))
     if look is None:
-        return nothing
+        return nothing, inside
     seen = _lay_out(color, direction, look)
     if seen is None:
-        return nothing
+        return nothing, inside
     top, bottom, left, right = look.digit
-    return Normalized(seen, np.array([left, top, right - left, bottom - top], np.float32) * np.float32(step))
+    return Normalized(seen, np.array([left, top, right - left, bottom - top], np.float32)), inside
+
+
+def _fits(found: Normalized, window: Window) -> bool:
+    """Whether what was found in a frame stands free in it, and is not just a speck."""
+    x, y, wide, tall = (float(side) for side in found.box)
+    free = min(x - window.left, y - window.top, window.right - x - wide, window.bottom - y - tall) > FREE
+    return free and max(wide, tall) >= FRAMED * max(window.bottom - window.top, window.right - window.left)
 
 
 def _composite(picture: Array) -> Array:
@@ -257,18 +308,28 @@ def _look(color: Array, direction: Array, window: Window) -> Look | None:
     low, high = (ranked[int(np.float32(1 - q) * (ranked.size - 1))] for q in PAPER_QUANTILES)
     floor = min(high + np.float32(NOISE) * (high - low), np.float32(LOUDEST))
     ranked, ink = np.maximum(ranked - floor, 0), np.maximum(ink - floor, 0)
-    if ranked[0] < FAINTEST:
+    uneven = (_surface(gray) - gray).max() - floor  # what a smooth surface explains is light, not ink
+    if min(ranked[0], uneven) < FAINTEST:
         return None
-    mask = _digit(np.minimum(ink / _full_ink(ranked), 1))
+    ink = np.minimum(ink / _full_ink(ranked), 1)
+    mask = _digit(_strokes(ink, INK))
+    if not mask.any():
+        return None
+
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    tall, wide = (window.bottom - window.top) / gray.shape[0], (window.right - window.left) / gray.shape[1]
-    digit = Window(
-        window.top + rows[0] * tall,
-        window.top + (rows[-1] + 1) * tall,
-        window.left + columns[0] * wide,
-        window.left + (columns[-1] + 1) * wide,
+    digit = _placed(Window(rows[0], rows[-1] + 1, columns[0], columns[-1] + 1), window, gray.shape)
+    return Look(window, paper, floor, ink, mask, digit)
+
+
+def _placed(cells: Window, window: Window, grid: tuple[int, ...]) -> Window:
+    """Cells of a grid over a window in pixels."""
+    tall, wide = (window.bottom - window.top) / grid[0], (window.right - window.left) / grid[1]
+    return Window(
+        window.top + cells.top * tall,
+        window.top + cells.bottom * tall,
+        window.left + cells.left * wide,
+        window.left + cells.right * wide,
     )
-    return Look(window, paper, floor, mask, digit)
 
 
 def _full_ink(ranked: Array) -> np.float32:
@@ -318,16 +379,12 @@ def _closing(gray: Array, side: int = WINDOW) -> Array:
     return closed
 
 
-def _digit(ink: Array) -> NDArray[np.bool_]:
-    """Where the strokes of the digit are, in (h, w) ink from 0.0 to 1.0 that shows perhaps more than the digit.
-
-    The digit is the connected ink that is heavy, near the middle and away from the border; strokes near it belong to
-    it, unless they come in from a side of the picture that it does not reach.
-    """
+def _strokes(ink: Array, least: float) -> Strokes:
+    """The connected ink of at least `least` in (h, w) ink from 0.0 to 1.0; gaps of up to two cells are bridged."""
     import cv2
 
     height, width = ink.shape
-    mask = ink > INK
+    mask = ink > least
     joined = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
     count, labels = cv2.connectedComponents(joined, connectivity=8)
     labels = labels * mask
@@ -340,27 +397,76 @@ def _digit(ink: Array) -> NDArray[np.bool_]:
     np.minimum.at(left, flat, columns)
     np.maximum.at(bottom, flat, rows + 1)
     np.maximum.at(right, flat, columns + 1)
-    sides = np.stack([top == 0, left == 0, bottom == height, right == width])
-    at_border = sides.any(0)
+    return Strokes(labels, mass, top, bottom, left, right)
+
+
+def _digit(strokes: Strokes) -> NDArray[np.bool_]:
+    """Where the strokes of the digit are, of strokes that are perhaps more than the digit; (h, w).
+
+    The digit is the connected ink that is heavy, near the middle and away from the border; strokes near it belong to
+    it, unless they come in from a side of the picture that it does not reach. What runs along a side is a shadow.
+    """
+    labels, mass, top, bottom, left, right = strokes
+    height, width = labels.shape
+    sides = np.stack([top == 0, bottom == height, left == 0, right == width])
+    along = np.stack([np.bincount(line, minlength=len(mass)) / len(line) for line in _border(labels)])
+    reach = np.stack([bottom / height, 1 - top / height, right / width, 1 - left / width])
+    shadow = ((along >= SHADOW[0]) & (reach <= SHADOW[1])).any(0)
     away = ((top + bottom) / (2 * height) - 0.5) ** 2 + ((left + right) / (2 * width) - 0.5) ** 2
-    weight = mass * np.where(at_border, BORDER_PENALTY, 1) * np.exp(-away / CENTRALITY**2)
+    weight = mass * np.where(sides.any(0), BORDER_PENALTY, 1) * np.exp(-away / CENTRALITY**2) * ~shadow
     main = int(weight.argmax())
     gap = np.maximum(
         np.maximum(top - bottom[main], top[main] - bottom), np.maximum(left - right[main], left[main] - right)
     )
     side = max(bottom[main] - top[main], right[main] - left[main])
-    keep = (gap <= NEAR * side) & (mass >= SPECK * mass[main]) & (~sides | sides[:, main, None]).all(0)
+    keep = (gap <= NEAR * side) & (mass >= SPECK * mass[main]) & (~sides | sides[:, main, None]).all(0) & ~shadow
     keep[0] = False
     return np.asarray(keep[labels])
 
 
-def _around(digit: Window, height: int, width: int) -> Window:
+def _border(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
+    return labels[0], labels[-1], labels[:, 0], labels[:, -1]
+
+
+def _inside(look: Look) -> Window | None:
+    """What the largest of the strokes holds, if it is a frame; a surface that has holes is one, too."""
+    labels, _, *box = _strokes(look.ink, LINE)
+    height, width = labels.shape
+    areas = (box[1] - box[0]) * (box[3] - box[2])
+    rank = areas * labels.size - box[0] * width - box[2]  # the first of equals
+    rank[0] = np.iinfo(rank.dtype).min
+    largest = int(rank.argmax())
+    top, bottom, left, right = (int(side[largest]) for side in box)
+    tall, wide = bottom - top, right - left
+    if min(tall, wide) < SMALLEST_FRAME * max(height, width):
+        return None
+    frame = labels[top:bottom, left:right] == largest
+    deep, far = max(1, tall // SLANT), max(1, wide // SLANT)
+    edges = frame[:deep].any(0), frame[-deep:].any(0), frame[:, :far].any(1), frame[:, -far:].any(1)
+    if min(edge.mean() for edge in edges) < FRAME:
+        return None
+    surface = bool(frame[tall // 4 : tall - tall // 4, wide // 4 : wide - wide // 4].mean() >= 0.5)
+    thick = [_thickness(lines, surface) for lines in (frame, frame[::-1], frame.T, frame.T[::-1])]
+    inside = Window(top + thick[0], bottom - thick[1], left + thick[2], right - thick[3])
+    if inside.top >= inside.bottom or inside.left >= inside.right:
+        return None
+    return _placed(inside, look.window, labels.shape)
+
+
+def _thickness(frame: NDArray[np.bool_], surface: bool) -> int:
+    """How many rows from its first one a frame (h, w) takes; of a surface, only those that are not straight."""
+    full = 0 if surface else int((frame[: len(frame) // 2].mean(1) >= FRAME).sum())
+    return (full or len(frame) // SLANT) + 1
+
+
+def _around(digit: Window, window: Window) -> Window:
+    """What the second look sees: the digit and some of what is around it in a window."""
     margin = MARGIN * max(digit.bottom - digit.top, digit.right - digit.left) + 2
     return Window(
-        max(0.0, float(np.floor(digit.top - margin))),
-        min(float(height), float(np.ceil(digit.bottom + margin))),
-        max(0.0, float(np.floor(digit.left - margin))),
-        min(float(width), float(np.ceil(digit.right + margin))),
+        max(window.top, float(np.floor(digit.top - margin))),
+        min(window.bottom, float(np.ceil(digit.bottom + margin))),
+        max(window.left, float(np.floor(digit.left - margin))),
+        min(window.right, float(np.ceil(digit.right + margin))),
     )
 
 
@@ -398,7 +504,7 @@ def _lay_out(color: Array, direction: Array, look: Look) -> Array | None:
 def _offset(ink: Array) -> int:
     """Where a row of ink must begin so that its center of mass comes to the middle of 28, as far as it then fits."""
     center = (ink * np.arange(ink.size, dtype=np.float32)).sum() / ink.sum()
-    return int(np.clip(np.floor(SIZE / 2 - center + 0.5), 0, SIZE - ink.size))
+    return int(np.clip(np.floor(SIZE / 2 - center + HALF), 0, SIZE - ink.size))
 
 
 def _grid_shape(window: Window) -> tuple[int, int]:
