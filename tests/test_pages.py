@@ -198,7 +198,7 @@ def test_blank_paper_is_blank_and_nothing_stands_on_it(recognizer: Recognizer) -
 
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize(("height", "width"), [(300, 400), (480, 640), (120, 600)])
-@pytest.mark.parametrize("part", [0.02, 0.1])
+@pytest.mark.parametrize("part", [0.02, 0.1, 0.3, 0.45, 0.55])
 def test_the_edge_of_a_table_is_no_digit(
     recognizer: Recognizer, turns: int, height: int, width: int, part: float
 ) -> None:

@@ -205,8 +205,37 @@ def test_a_frame_that_holds_nothing_of_its_own_is_all_there_is(inside: str) -> N
     assert np.allclose(normalize(shown).box, [56, 16, 89, 129], atol=5)
 
 
+@pytest.mark.parametrize("bars", [14, 18, 20])
+@pytest.mark.parametrize("margin", [20, 40])
+@pytest.mark.parametrize("segments", ["abcdef", "acdefg", "abcdefg", "abcdfg"])  # 0, 6, 8, 9
+def test_the_holes_of_broad_digits_with_corners_are_no_digits(bars: int, margin: int, segments: str) -> None:
+    shown = np.full((100 + 2 * margin, 60 + 2 * margin), 235, np.uint8)
+    low, high, left, right = margin, margin + 100, margin, margin + 60
+    middle = (low + high) // 2
+    spots = {
+        "a": np.s_[low : low + bars, left:right],
+        "b": np.s_[low:middle, right - bars : right],
+        "c": np.s_[middle:high, right - bars : right],
+        "d": np.s_[high - bars : high, left:right],
+        "e": np.s_[middle:high, left : left + bars],
+        "f": np.s_[low:middle, left : left + bars],
+        "g": np.s_[middle - bars // 2 : middle + bars // 2, left:right],
+    }
+    for segment in segments:
+        shown[spots[segment]] = 40
+    assert np.allclose(normalize(shown).box, [left, low, 60, 100], atol=4)
+
+
+@pytest.mark.parametrize(("light", "pen", "sheet"), [(0.0, 200, 225), (0.3, 200, 225), (0.6, 180, 210)])
+@pytest.mark.parametrize("stroke", [0.06, 0.12])
+def test_faint_pencil_is_found_in_uneven_light(light: float, pen: int, sheet: int, stroke: float) -> None:
+    for digit in range(10):
+        faint = normalize(picture(digit, light=light, pen=pen, paper=sheet, stroke=stroke, noise=1, seed=digit))
+        assert np.allclose(faint.box, normalize(picture(digit, stroke=stroke)).box, atol=15)
+
+
 @pytest.mark.parametrize("mark", ["a dot", "a slash"])
-def test_a_zero_with_a_mark_in_it_is_no_frame(mark: str) -> None:
+def test_a_round_zero_with_a_mark_in_it_is_no_frame(mark: str) -> None:
     shown = cv2.ellipse(np.full((160, 200), 235, np.uint8), (100, 80), (40, 60), 0, 0, 360, 40, 8)
     box = normalize(shown).box
     ends = ((100, 80), (100, 80)) if mark == "a dot" else ((88, 110), (112, 50))

@@ -298,38 +298,39 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
     strided = ops.Slice(picture, np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
     color = _composite(ops, ops.Transpose(strided, perm=[2, 0, 1]))
     height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
-    picture = _stack(ops, ops.constant(0.0), height, ops.constant(0.0), width)
+    whole = _stack(ops, ops.constant(0.0), height, ops.constant(0.0), width, ops.constant(0.0))
+    any_direction = ops.Mul(ops.mean(color, 1, 2, keep=True), 0.0)
 
     body = Ops(ops)
-    turn, running, window, seen, box = (body.name() for _ in range(5))
-    found_seen, found_box, inside = _normalize_window(body, color, window)
-    fits = body.Or(body.Equal(turn, 0), _fits(body, found_box, window))
-    framed = body.Greater(body.largest(inside), 0.0)
-    outcome = [body.Where(fits, new, old) for new, old in ((found_seen, seen), (found_box, box))]
-    shapes = [[4], [SIZE, SIZE], [4]]
+    turn, running, frame, direction, seen, box = (body.name() for _ in range(6))
+    new_seen, new_box, new_frame, new_direction = _normalize_window(body, color, _sides(body, frame))
+    fits = body.Or(body.Equal(turn, 0), _fits(body, new_seen, new_box, new_direction, frame, direction))
+    framed = body.Greater(body.largest(new_frame), 0.0)
+    outcome = [body.Where(fits, new, old) for new, old in ((new_seen, seen), (new_box, box))]
+    shapes = [[5], ["c", 1, 1], [SIZE, SIZE], [4]]
     states = [
         [(name, TensorProto.FLOAT, shape) for name, shape in zip(names, shapes, strict=True)]
-        for names in ((window, seen, box), (inside, *outcome))
+        for names in ((frame, direction, seen, box), (new_frame, new_direction, *outcome))
     ]
     graph = body.graph(
         [(body.And(fits, framed), TensorProto.BOOL, []), *states[1]],
         [(turn, TensorProto.INT64, []), (running, TensorProto.BOOL, []), *states[0]],
     )
     turns = reference.FRAMES + 1
-    _, seen, box = ops.call("Loop", turns, np.array(True), picture, *_nothing(ops), outputs=3, body=graph)
+    start = whole, any_direction, *_nothing(ops)
+    *_, seen, box = ops.call("Loop", turns, np.array(True), *start, outputs=4, body=graph)
     return [seen, ops.Mul(box, ops.real(step))]
 
 
-def _normalize_window(ops: Ops, color: Value, window: Value) -> list[Value]:
-    """Ink (28, 28), box (4,) and what a frame holds (4,), all 0.0 where there is none; of a window (4,)."""
-    limits = _sides(ops, window)
-    small = _sample(ops, color, limits, *_grid_shape(ops, limits))
+def _normalize_window(ops: Ops, color: Value, window: Box) -> list[Value]:
+    """Ink (28, 28) and its box (4,), a frame as `_frame` has it, and the weights of the channels (C, 1, 1)."""
+    small = _sample(ops, color, window, *_grid_shape(ops, window))
     direction = _ink_direction(ops, small)
     direction = ops.Mul(direction, _polarity(ops, _mix(ops, small, direction)))
 
     def second_look(inner: Ops, look: Look) -> list[Value]:
-        closer = _around(inner, look.digit, limits)
-        return [*_look(inner, color, direction, closer, lay_out, _nothing), _inside(inner, look)]
+        closer = _around(inner, look.digit, window)
+        return [*_look(inner, color, direction, closer, lay_out, _nothing), _frame(inner, look)]
 
     def lay_out(inner: Ops, look: Look) -> list[Value]:
         top, bottom, left, right = look.digit
@@ -339,9 +340,9 @@ def _normalize_window(ops: Ops, color: Value, window: Value) -> list[Value]:
         return [seen, inner.Mul(box, some)]
 
     def nothing(inner: Ops) -> list[Value]:
-        return [*_nothing(inner), inner.Expand(0.0, np.array([4]))]
+        return [*_nothing(inner), inner.Expand(0.0, np.array([5]))]
 
-    return _look(ops, color, direction, limits, second_look, nothing)
+    return [*_look(ops, color, direction, window, second_look, nothing), direction]
 
 
 def _nothing(ops: Ops) -> list[Value]:
@@ -349,20 +350,27 @@ def _nothing(ops: Ops) -> list[Value]:
     return [ops.Expand(0.0, np.array([SIZE, SIZE])), ops.Expand(0.0, np.array([4]))]
 
 
-def _sides(ops: Ops, window: Value) -> Box:
-    top, bottom, left, right = (ops.Gather(window, side) for side in range(4))
+def _sides(ops: Ops, frame: Value) -> Box:
+    top, bottom, left, right = (ops.Gather(frame, side) for side in range(4))
     return top, bottom, left, right
 
 
-def _fits(ops: Ops, box: Value, window: Value) -> Value:
+def _fits(ops: Ops, seen: Value, box: Value, direction: Value, frame: Value, outer: Value) -> Value:
     x, y, wide, tall = (ops.Gather(box, side) for side in range(4))
-    top, bottom, left, right = _sides(ops, window)
+    top, bottom, left, right = _sides(ops, frame)
     gap = ops.Min(
         ops.Sub(x, left), ops.Sub(y, top), ops.Sub(ops.Sub(right, x), wide), ops.Sub(ops.Sub(bottom, y), tall)
     )
     longest = ops.Max(ops.Sub(bottom, top), ops.Sub(right, left))
     large = ops.GreaterOrEqual(ops.Max(wide, tall), ops.Mul(longest, float(reference.FRAMED)))
-    return ops.And(ops.Greater(gap, float(reference.FREE)), large)
+    free = ops.And(ops.Greater(gap, float(reference.FREE)), large)
+    alike = ops.Greater(ops.total(ops.Mul(direction, outer)), 0.0)
+    count = ops.total(ops.real(ops.Greater(seen, 0.5)))
+    shape = ops.Div(ops.Max(wide, tall), ops.Max(ops.Min(wide, tall), 1e-6))
+    hollow = ops.Less(ops.Mul(ops.Div(count, float(BOX**2)), shape), float(reference.SOLID))
+    surface = ops.Greater(ops.Gather(frame, 4), 0.0)
+    hole = ops.And(surface, ops.And(ops.Not(alike), hollow))
+    return ops.And(free, ops.Or(hole, ops.And(ops.Not(surface), alike)))
 
 
 def opaque(ops: Ops, color: Value) -> tuple[Value, Value]:
@@ -445,7 +453,7 @@ def _look(
     low, high = (ops.Gather(ranked, ops.whole(ops.Mul(ops.real(last), 1 - q))) for q in reference.PAPER_QUANTILES)
     floor = ops.Min(ops.Add(high, ops.Mul(ops.Sub(high, low), float(reference.NOISE))), float(reference.LOUDEST))
     ranked, ink = ops.Relu(ops.Sub(ranked, floor)), ops.Relu(ops.Sub(ink, floor))
-    uneven = ops.Sub(ops.largest(ops.Sub(_surface(ops, gray, *_bases(ops, gray)), gray)), floor)
+    uneven = ops.largest(ops.Sub(_surface(ops, gray, *_bases(ops, gray)), gray))
 
     def see(inner: Ops) -> list[Value]:
         full = inner.Min(inner.Div(ink, _full_ink(inner, ranked)), 1.0)
@@ -596,8 +604,8 @@ def _digit(ops: Ops, strokes: Strokes) -> Value:
     return ops.Mul(ops.Gather(ops.real(keep), ops.whole(labels)), mask)
 
 
-def _inside(ops: Ops, look: Look) -> Value:
-    """(4,): top, bottom, left, right; all 0.0 when there is no frame."""
+def _frame(ops: Ops, look: Look) -> Value:
+    """(5,): top, bottom, left and right of what a frame holds, whether it is a surface; all 0.0 without a frame."""
     labels, _, mass, *box = _strokes(ops, look.ink, reference.LINE)
     height, width = ops.real(ops.size(labels, 0)), ops.real(ops.size(labels, 1))
     areas = ops.Mul(ops.Sub(box[1], box[0]), ops.Sub(box[3], box[2]))
@@ -641,7 +649,8 @@ def _inside(ops: Ops, look: Look) -> Value:
     large = ops.GreaterOrEqual(ops.Min(tall, wide), smallest)
     hollow = ops.And(ops.Less(cells[0], cells[1]), ops.Less(cells[2], cells[3]))
     there = ops.And(ops.And(covered, large), hollow)
-    return ops.Mul(_stack(ops, *_placed(ops, cells, look.window, labels)), ops.real(there))
+    inside = _stack(ops, *_placed(ops, cells, look.window, labels), ops.real(surface))
+    return ops.Mul(inside, ops.real(there))
 
 
 def _connected(ops: Ops, mask: Value) -> Value:
@@ -668,12 +677,12 @@ def _connected(ops: Ops, mask: Value) -> Value:
 def _around(ops: Ops, digit: Box, window: Box) -> Box:
     top, bottom, left, right = digit
     longest = ops.Max(ops.Sub(bottom, top), ops.Sub(right, left))
-    margin = ops.Add(ops.Mul(longest, float(reference.MARGIN)), 2.0)
+    inner = ops.Add(ops.Mul(longest, float(reference.MARGIN)), 2.0 - reference.NUDGE)
     return (
-        ops.Max(ops.Floor(ops.Sub(top, margin)), window[0]),
-        ops.Min(ops.Ceil(ops.Add(bottom, margin)), window[1]),
-        ops.Max(ops.Floor(ops.Sub(left, margin)), window[2]),
-        ops.Min(ops.Ceil(ops.Add(right, margin)), window[3]),
+        ops.Max(ops.Floor(ops.Sub(top, inner)), window[0]),
+        ops.Min(ops.Ceil(ops.Add(bottom, inner)), window[1]),
+        ops.Max(ops.Floor(ops.Sub(left, inner)), window[2]),
+        ops.Min(ops.Ceil(ops.Add(right, inner)), window[3]),
     )
 
 
@@ -710,7 +719,7 @@ def _lay_out(ops: Ops, color: Value, direction: Value, look: Look) -> Value:
 def _offset(ops: Ops, ink: Value, count: Value) -> Value:
     mass = ops.Max(ops.total(ink), 1e-12)
     center = ops.Div(ops.total(ops.Mul(ink, _count_up(ops, count))), mass)
-    start = ops.whole(ops.Floor(ops.Sub(SIZE / 2 + reference.HALF, center)))
+    start = ops.whole(ops.Floor(ops.Sub(SIZE / 2 + 0.5 + reference.NUDGE, center)))
     return ops.Max(ops.Min(start, ops.Sub(SIZE, count)), 0)
 
 

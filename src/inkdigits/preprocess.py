@@ -10,7 +10,7 @@ colored, transparent, dark on light or light on dark, unevenly lit, noisy, and s
 4. `_digit`: of all connected ink, which belongs to the digit?
 5. A second look at the digit's surroundings alone, where light and noise are judged again and more closely.
 6. `_lay_out`: scale, center of mass, darkest ink to 1.0.
-7. `_inside`: when there is a frame, such as the box of a form or the table around a note, all this for what is in it.
+7. `_frame`: when there is one, such as the box of a form or the table around a note, all this for what is in it.
 
 This is the readable reference and the only place where the constants live. `inkdigits.graph` builds the same steps as
 an ONNX graph; golden vectors hold the two together. Every step therefore uses only what both sides have: matrix
@@ -73,7 +73,7 @@ SPECK = 0.05
 SHADOW = (0.9, 0.5)
 """Ink along so much of one side of the picture, that reaches into it no further than this part, is a shadow."""
 LINE = 0.1
-"""Ink of at least this much of full ink may belong to a frame: its lines may be thinner than cells."""
+"""Ink of more than this much of full ink may belong to a frame: its lines may be thinner than cells."""
 FRAME = 0.75
 """What reaches along so much of all four sides of its own box is a frame ..."""
 SLANT = 10
@@ -85,11 +85,13 @@ FRAMES = 2
 FRAMED = 0.2
 """What stands in a frame is at least so large, as a part of the frame's longest side ..."""
 FREE = 0.05
-"""... and this far from the frame, in pixels."""
+"""... and farther than this from the frame, in pixels."""
+SOLID = 0.75
+"""A hole in a surface that fills more than this part of its own box is the hole of a broad eight, not a digit."""
 MARGIN = 0.4
 """What the second look sees around the digit, as a part of the digit's longest side."""
-HALF = 0.501
-"""Added before rounding down. What is symmetric lies between two pixels, where the last bit of a sum would decide."""
+NUDGE = 1e-3
+"""Added before rounding: what is symmetric lies between two pixels, where the last bit of a sum would decide."""
 NORMAL_INK = 25
 """A picture of the layout of MNIST has its digit where the gray level is above this."""
 NORMAL_SIDES = (17, 21)
@@ -132,6 +134,14 @@ class Strokes(NamedTuple):
     bottom: NDArray[np.int64]
     left: NDArray[np.int64]
     right: NDArray[np.int64]
+
+
+class Frame(NamedTuple):
+    """A frame, and how the picture was seen where it was found."""
+
+    inside: Window
+    surface: bool  # whether what it holds shows as holes in it
+    direction: Array  # (C,) weights of the color channels
 
 
 class Look(NamedTuple):
@@ -207,43 +217,47 @@ def _normal_form(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Array]
 def _normalize_any(picture: NDArray[np.uint8]) -> Normalized:
     step = -(-max(picture.shape[:2]) // MAX_SIDE)
     color = _composite(picture[::step, ::step].transpose(2, 0, 1).astype(np.float32))
-    window: Window | None = Window(0, color.shape[1], 0, color.shape[2])
-    result = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32))
-    for frame in range(FRAMES + 1):
-        if window is None:
+    result, frame, _ = _normalize_window(color, Window(0, color.shape[1], 0, color.shape[2]))
+    for _ in range(FRAMES):
+        if frame is None:
             break
-        found, inside = _normalize_window(color, window)
-        if frame and not _fits(found, window):
+        found, deeper, direction = _normalize_window(color, frame.inside)
+        if not _fits(found, direction, frame):
             break
-        result, window = found, inside
+        result, frame = found, deeper
     return Normalized(result.seen, result.box * np.float32(step))
 
 
-def _normalize_window(color: Array, window: Window) -> tuple[Normalized, Window | None]:
-    """The digit in a window of the picture, and what a frame in it holds, if there is one."""
+def _normalize_window(color: Array, window: Window) -> tuple[Normalized, Frame | None, Array]:
+    """The digit in a window of the picture, the frame in it, if there is one, and the weights of the channels."""
     nothing = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32))
     small = _sample(color, window, *_grid_shape(window))
     direction = _ink_direction(small)
     direction = direction * _polarity(_mix(small, direction))  # from here on, ink is darker than paper
     look = _look(color, direction, window)
     if look is None:
-        return nothing, None
-    inside = _inside(look)
+        return nothing, None, direction
+    frame = _frame(look, direction)
     look = _look(color, direction, _around(look.digit, window))
     if look is None:
-        return nothing, inside
+        return nothing, frame, direction
     seen = _lay_out(color, direction, look)
     if seen is None:
-        return nothing, inside
+        return nothing, frame, direction
     top, bottom, left, right = look.digit
-    return Normalized(seen, np.array([left, top, right - left, bottom - top], np.float32)), inside
+    return Normalized(seen, np.array([left, top, right - left, bottom - top], np.float32)), frame, direction
 
 
-def _fits(found: Normalized, window: Window) -> bool:
-    """Whether what was found in a frame stands free in it, and is not just a speck."""
+def _fits(found: Normalized, direction: Array, frame: Frame) -> bool:
+    """Whether what was found in a frame stands free in it, is no speck, and is not just the paper behind it."""
+    window = frame.inside
     x, y, wide, tall = (float(side) for side in found.box)
     free = min(x - window.left, y - window.top, window.right - x - wide, window.bottom - y - tall) > FREE
-    return free and max(wide, tall) >= FRAMED * max(window.bottom - window.top, window.right - window.left)
+    if not free or max(wide, tall) < FRAMED * max(window.bottom - window.top, window.right - window.left):
+        return False
+    alike = bool((direction * frame.direction).sum() > 0)  # both are darker than what is around them, or both lighter
+    filled = np.count_nonzero(found.seen > 0.5) / BOX**2 * max(wide, tall) / min(wide, tall)
+    return not alike and filled < SOLID if frame.surface else alike
 
 
 def _composite(picture: Array) -> Array:
@@ -308,8 +322,7 @@ def _look(color: Array, direction: Array, window: Window) -> Look | None:
     low, high = (ranked[int(np.float32(1 - q) * (ranked.size - 1))] for q in PAPER_QUANTILES)
     floor = min(high + np.float32(NOISE) * (high - low), np.float32(LOUDEST))
     ranked, ink = np.maximum(ranked - floor, 0), np.maximum(ink - floor, 0)
-    uneven = (_surface(gray) - gray).max() - floor  # what a smooth surface explains is light, not ink
-    if min(ranked[0], uneven) < FAINTEST:
+    if min(ranked[0], (_surface(gray) - gray).max()) < FAINTEST:  # else light that falls smoothly may be all there is
         return None
     ink = np.minimum(ink / _full_ink(ranked), 1)
     mask = _digit(_strokes(ink, INK))
@@ -428,8 +441,8 @@ def _border(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
     return labels[0], labels[-1], labels[:, 0], labels[:, -1]
 
 
-def _inside(look: Look) -> Window | None:
-    """What the largest of the strokes holds, if it is a frame; a surface that has holes is one, too."""
+def _frame(look: Look, direction: Array) -> Frame | None:
+    """The largest of the strokes, if it is a frame; a surface that has holes is one, too."""
     labels, _, *box = _strokes(look.ink, LINE)
     height, width = labels.shape
     areas = (box[1] - box[0]) * (box[3] - box[2])
@@ -450,7 +463,7 @@ def _inside(look: Look) -> Window | None:
     inside = Window(top + thick[0], bottom - thick[1], left + thick[2], right - thick[3])
     if inside.top >= inside.bottom or inside.left >= inside.right:
         return None
-    return _placed(inside, look.window, labels.shape)
+    return Frame(_placed(inside, look.window, labels.shape), surface, direction)
 
 
 def _thickness(frame: NDArray[np.bool_], surface: bool) -> int:
@@ -463,10 +476,10 @@ def _around(digit: Window, window: Window) -> Window:
     """What the second look sees: the digit and some of what is around it in a window."""
     margin = MARGIN * max(digit.bottom - digit.top, digit.right - digit.left) + 2
     return Window(
-        max(window.top, float(np.floor(digit.top - margin))),
-        min(window.bottom, float(np.ceil(digit.bottom + margin))),
-        max(window.left, float(np.floor(digit.left - margin))),
-        min(window.right, float(np.ceil(digit.right + margin))),
+        max(window.top, float(np.floor(digit.top - margin + NUDGE))),
+        min(window.bottom, float(np.ceil(digit.bottom + margin - NUDGE))),
+        max(window.left, float(np.floor(digit.left - margin + NUDGE))),
+        min(window.right, float(np.ceil(digit.right + margin - NUDGE))),
     )
 
 
@@ -504,7 +517,7 @@ def _lay_out(color: Array, direction: Array, look: Look) -> Array | None:
 def _offset(ink: Array) -> int:
     """Where a row of ink must begin so that its center of mass comes to the middle of 28, as far as it then fits."""
     center = (ink * np.arange(ink.size, dtype=np.float32)).sum() / ink.sum()
-    return int(np.clip(np.floor(SIZE / 2 - center + HALF), 0, SIZE - ink.size))
+    return int(np.clip(np.floor(SIZE / 2 - center + 0.5 + NUDGE), 0, SIZE - ink.size))
 
 
 def _grid_shape(window: Window) -> tuple[int, int]:

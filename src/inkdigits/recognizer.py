@@ -33,6 +33,8 @@ PAGES = WEIGHTS / "pages" / "pages.onnx"
 PAGE_SURE = 0.5
 """Digits of a page with less confidence are rejected, unless another threshold is asked for."""
 SEVERAL_REASON = "several digits"
+NARROW = 0.3
+"""What reaches from one side of a picture to the other, and is narrower than this part of it, is no digit."""
 LARGER = 4.0
 """A find and what the network for single digits sees are the same ink when neither's box is so many times as large:
 that may be a note on a table, and the find the digit on it."""
@@ -170,7 +172,8 @@ class Recognizer:
 
         The digits are found and told apart by the network for pages that comes with inkdigits. Where it finds one
         digit only, this recognizer says which it is, as `classify` does, or refuses it; where it finds none but the
-        picture as a whole is a digit, that one is read.
+        picture as a whole is a digit, that one is read, unless it is a narrow stroke from side to side of the picture,
+        such as the edge of a table.
 
         Args:
             image: one picture, as `classify` takes it.
@@ -190,7 +193,7 @@ class Recognizer:
             return reading(_ordered(found, self.page_threshold), size)
         answers = self._runtime.answer(pixels[None])
         prediction = self._prediction(answers.probabilities[0], answers.digitness[0], answers.seen[0])
-        if not len(found.boxes) and prediction.rejected:
+        if not len(found.boxes) and (prediction.rejected or _crosses(answers.boxes[0], size)):
             return single_digit(None, size, prediction.reason or calibration.NO_DIGIT_REASON)
         if not len(found.boxes) or _overlap(answers.boxes[0], found.boxes[0]):  # both speak of the same ink
             x, y, width, height = (float(side) for side in answers.boxes[0])
@@ -364,6 +367,12 @@ def _overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
     down = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
     smaller, larger = sorted((first[2] * first[3], second[2] * second[3]))
     return bool(max(across, 0) * max(down, 0) > 0.5 * smaller and larger < LARGER * smaller)
+
+
+def _crosses(box: NDArray[np.float32], size: tuple[int, int]) -> bool:
+    """Whether a box is narrow and reaches from one side to the other of a picture of `size` (width, height)."""
+    parts = box[2] / size[0], box[3] / size[1]
+    return bool(min(parts) < NARROW and max(parts) > 0.99)
 
 
 def _alone(images: Any) -> bool:

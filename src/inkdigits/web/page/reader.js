@@ -84,6 +84,8 @@ export class Reader extends EventTarget {
     const text = read.answer?.text.replace(/\s/g, "");
     if (!read.answer || text.length > 1) return { ...read, reading: read.answer, prediction: null };
     const one = await this.#post(CLASSIFY, body, signal);
+    // Where nothing is read the reading says why: the picture as a whole may look like a digit, as a table's edge does.
+    if (!text && one.answer) one.answer = { ...one.answer, rejected: true, reason: read.answer.reason };
     // One digit that was found among other things is no matter of the picture as a whole.
     const other = text && !read.answer.reason && (one.answer?.rejected || one.answer?.digit !== Number(text));
     return { ...one, reading: read.answer, prediction: other ? null : one.answer };
