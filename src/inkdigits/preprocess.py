@@ -257,7 +257,7 @@ def _fits(found: Normalized, direction: Array, frame: Frame) -> bool:
         return False
     alike = bool((direction * frame.direction).sum() > 0)  # both are darker than what is around them, or both lighter
     filled = np.count_nonzero(found.seen > 0.5) / BOX**2 * max(wide, tall) / min(wide, tall)
-    return not alike and filled < SOLID if frame.surface else alike
+    return bool(not alike and filled < SOLID) if frame.surface else alike
 
 
 def _composite(picture: Array) -> Array:
