@@ -475,18 +475,17 @@ def test_without_knowing_how_much_it_counts_the_graph_tells_what_was_heard(model
 
 
 def test_the_bundled_file_was_built_by_the_code_there_is(model: Any) -> None:
-    """But for the arrays of its networks."""
+    """But for the arrays of its networks and for constants, of which equal ones are one."""
 
     def outline(nodes: Any) -> list[Any]:
         return [
             (
                 node.op_type,
                 {a.name: outline(a.g.node) if a.HasField("g") else None for a in node.attribute},
-                {a.name: helper.get_attribute_value(a) for a in node.attribute if not a.HasField("g")}
-                if node.op_type != "Constant"
-                else None,
+                {a.name: helper.get_attribute_value(a) for a in node.attribute if not a.HasField("g")},
             )
             for node in nodes
+            if node.op_type != "Constant"
         ]
 
     networks = weights_of(model), weights_of(layers.refining()), Calibration()
