@@ -69,3 +69,10 @@ def test_the_onnx_lines_of_the_deploy_page_work(monkeypatch: pytest.MonkeyPatch)
 def test_no_document_names_a_path_of_somebodys_machine() -> None:
     for path in DOCUMENTS:
         assert not re.search(r"/(home|root|Users|work)/", path.read_text(encoding="utf-8")), path.name
+
+
+def test_the_model_card_names_the_preprocessing_of_default() -> None:
+    import inkdigits
+
+    text = (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"`inkdigits.preprocess`, version {inkdigits.load(threads=1).card.preprocessing}, is in the file" in text

@@ -261,7 +261,7 @@ def test_the_edge_of_a_table_is_no_digit(desk: Visit) -> None:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     bring_file(desk, file.getvalue(), "empty.png")
-    assert (desk.state, desk.answer["digit"]) == ("none", "")
+    assert (desk.state, desk.answer["digit"]) == ("blank", "")
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

@@ -35,9 +35,9 @@ PAGE_SURE = 0.5
 SEVERAL_REASON = "several digits"
 NARROW = 0.3
 """What reaches from one side of a picture to the other, and is narrower than this part of it, is no digit."""
-LARGER = 2.5
+LARGER = 4.0
 """A find and what the network for single digits sees are the same ink when neither's box is so many times as large:
-that may be a note on a table, or a circle, and the find the digit on it or in it."""
+that may be a note on a table, and the find the digit on it."""
 RUNS = Path("runs")
 """Where `inkdigits train` puts its bundles, below the working folder."""
 PENDING_BYTES = 32 * 2**20
