@@ -299,7 +299,7 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
     color = _composite(ops, ops.Transpose(strided, perm=[2, 0, 1]))
     height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
     whole = _stack(ops, ops.constant(0.0), height, ops.constant(0.0), width, ops.constant(0.0))
-    any_direction = ops.Mul(ops.mean(color, 1, 2, keep=True), 0.0)
+    no_direction = ops.Expand(0.0, ops.Concat(ops.Shape(color, start=0, end=1), np.array([1, 1]), axis=0))
 
     body = Ops(ops)
     turn, running, frame, direction, seen, box = (body.name() for _ in range(6))
@@ -317,7 +317,7 @@ def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
         [(turn, TensorProto.INT64, []), (running, TensorProto.BOOL, []), *states[0]],
     )
     turns = reference.FRAMES + 1
-    start = whole, any_direction, *_nothing(ops)
+    start = whole, no_direction, *_nothing(ops)
     *_, seen, box = ops.call("Loop", turns, np.array(True), *start, outputs=4, body=graph)
     return [seen, ops.Mul(box, ops.real(step))]
 

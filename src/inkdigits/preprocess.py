@@ -393,7 +393,7 @@ def _closing(gray: Array, side: int = WINDOW) -> Array:
 
 
 def _strokes(ink: Array, least: float) -> Strokes:
-    """The connected ink of at least `least` in (h, w) ink from 0.0 to 1.0; gaps of up to two cells are bridged."""
+    """The connected ink of more than `least` in (h, w) ink from 0.0 to 1.0; gaps of up to two cells are bridged."""
     import cv2
 
     height, width = ink.shape
@@ -422,7 +422,8 @@ def _digit(strokes: Strokes) -> NDArray[np.bool_]:
     labels, mass, top, bottom, left, right = strokes
     height, width = labels.shape
     sides = np.stack([top == 0, bottom == height, left == 0, right == width])
-    along = np.stack([np.bincount(line, minlength=len(mass)) / len(line) for line in _border(labels)])
+    border = labels[0], labels[-1], labels[:, 0], labels[:, -1]
+    along = np.stack([np.bincount(line, minlength=len(mass)) / len(line) for line in border])
     reach = np.stack([bottom / height, 1 - top / height, right / width, 1 - left / width])
     shadow = ((along >= SHADOW[0]) & (reach <= SHADOW[1])).any(0)
     away = ((top + bottom) / (2 * height) - 0.5) ** 2 + ((left + right) / (2 * width) - 0.5) ** 2
@@ -435,10 +436,6 @@ def _digit(strokes: Strokes) -> NDArray[np.bool_]:
     keep = (gap <= NEAR * side) & (mass >= SPECK * mass[main]) & (~sides | sides[:, main, None]).all(0) & ~shadow
     keep[0] = False
     return np.asarray(keep[labels])
-
-
-def _border(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
-    return labels[0], labels[-1], labels[:, 0], labels[:, -1]
 
 
 def _frame(look: Look, direction: Array) -> Frame | None:
