@@ -396,6 +396,37 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
     np.testing.assert_allclose(said, digits, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ([0.97, 0.95, 0.6], 2),  # each is less sure, the last one too little
+        ([0.95, 0.94, 0.93], 0),
+        ([0.995, 0.6, 0.51], 3),  # one is sure: nothing changes
+        ([], 0),
+    ],
+)
+def test_on_a_page_on_which_nothing_is_surely_a_digit_all_are_doubted(given: list[float], left: int) -> None:
+    ops = Ops()
+    names = ["level", "boxes", "scores", "digits"]
+    session = session_of(ops, names, list(merging._doubted(ops, *names)))
+    count, sure = len(given), np.array(given, np.float32)
+    boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4)
+    digits = np.arange(10 * count, dtype=np.float32).reshape(count, 10)
+    found = {"boxes": boxes, "scores": sure, "digits": digits}
+    on_a_line = session.run(None, {"level": np.array(True), **found})
+    assert all(np.array_equal(a, b) for a, b in zip(on_a_line, found.values(), strict=True)), "as a field's are"
+    kept = session.run(None, {"level": np.array(False), **found})
+    assert np.array_equal(kept[0], boxes[:left]) and np.array_equal(kept[2], digits[:left])
+    if left == count:
+        assert np.array_equal(kept[1], sure), "to the last bit"
+        return
+    logits = np.log((sure + calibration.CAREFUL) / (1 - sure + calibration.CAREFUL))
+    lacks = np.log(merging.SURE / (1 - merging.SURE)) - logits[0]
+    expected = 1 / (1 + np.exp(-(logits - merging.DOUBT * lacks)))
+    np.testing.assert_allclose(kept[1], expected[:left], atol=1e-5)
+    assert (expected[left:] < merging.LIKELY).all()
+
+
 @pytest.mark.parametrize("number", ["", "7", "31407", "11", "1000"])
 def test_how_likely_a_number_is_is_what_ctc_says(number: str) -> None:
     rng = np.random.default_rng(len(number))

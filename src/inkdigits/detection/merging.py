@@ -18,6 +18,10 @@ from inkdigits.graph import Ops, Value
 
 LIKELY = 0.5
 """What is less likely to be a digit, once all that look at it were heard, is none."""
+SURE = 0.99
+"""Of the digits of a page one is at least so sure; where none is, and what was found does not stand on one line, ..."""
+DOUBT = 2.0
+"""... all are doubted: so many times as much is taken from each one's logit as the surest one's lacks."""
 POSSIBLE = 0.3
 """There is one line when of all that the first two find at least so likely ..."""
 LEVEL = 0.8
@@ -65,16 +69,17 @@ def read(
         likely = ops.Greater(scores, least)
         return _once(ops, *(ops.Compress(x, likely, axis=0) for x in (boxes, scores, digits)))
 
-    if line is None:
-        return *once(LIKELY), ""
     level, place = _one_line(ops, boxes, scores, edge)
+    if line is None:
+        return *_doubted(ops, level, *once(LIKELY)), ""
     kept = once(ops.Where(level, UNLIKELY, LIKELY))
     found = ops.Mul(kept[0], scale), *kept[1:]
     heard, signs, places = _heard(ops, line, level, picture, ops.Mul(place, scale), *found)
     if hearing is None:
         return *kept, heard
     said = _said_together(ops, hearing, level, *kept, heard)
-    return *transcript.corrected(ops, level, signs, ops.Div(places, scale), kept, said), heard
+    known = transcript.corrected(ops, level, signs, ops.Div(places, scale), kept, said)
+    return *_doubted(ops, level, *known), heard
 
 
 def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
@@ -206,19 +211,34 @@ def _said_together(
     ops: Ops, hearing: Hearing, level: Value, boxes: Value, scores: Value, digits: Value, heard: Value
 ) -> tuple[Value, Value, Value]:
     """On a line: boxes, scores and digits after the third network was heard, surest first; elsewhere as they are."""
-
-    def logit(p: Value) -> Value:
-        return ops.Log(ops.Div(ops.Add(p, CAREFUL), ops.Sub(1 + CAREFUL, p)))
-
-    here = ops.Mul(logit(scores), hearing.others)
-    here = ops.Add(ops.Add(here, ops.Mul(logit(ops.largest(heard, 1)), hearing.line)), hearing.shift)
+    here = ops.Mul(_logit(ops, scores), hearing.others)
+    here = ops.Add(ops.Add(here, ops.Mul(_logit(ops, ops.largest(heard, 1)), hearing.line)), hearing.shift)
     scores = ops.Where(level, ops.Sigmoid(here), scores)
     known = ops.Mul(ops.Log(ops.Add(digits, CAREFUL)), 1 - hearing.share)
     known = ops.Add(known, ops.Mul(ops.Log(ops.Add(heard, CAREFUL)), hearing.share))
     digits = ops.Where(level, ops.Softmax(ops.Div(known, hearing.temperature), axis=1), digits)
+    return _likely(ops, boxes, scores, digits)
+
+
+def _doubted(ops: Ops, level: Value, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
+    """What is left of a page on which nothing is surely a digit: on a photograph of something else much may be one."""
+    logits = _logit(ops, scores)
+    surest = ops.largest(ops.Concat(logits, np.zeros(1, np.float32), axis=0))
+    lacks = ops.Sub(float(np.log(SURE / (1 - SURE))), surest)
+    doubtful = ops.And(ops.Greater(lacks, 0.0), ops.Not(level))
+    less = ops.Sigmoid(ops.Sub(logits, ops.Mul(lacks, DOUBT)))
+    return _likely(ops, boxes, ops.Where(doubtful, less, scores), digits)
+
+
+def _likely(ops: Ops, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
+    """What is likelier a digit than not, surest first."""
     count = ops.total(ops.whole(ops.Greater(scores, LIKELY)))
     scores, order = ops.call("TopK", scores, ops.Reshape(count, [1]), outputs=2)
     return ops.Gather(boxes, order, axis=0), scores, ops.Gather(digits, order, axis=0)
+
+
+def _logit(ops: Ops, p: Value) -> Value:
+    return ops.Log(ops.Div(ops.Add(p, CAREFUL), ops.Sub(1 + CAREFUL, p)))
 
 
 def _serif(ops: Ops, boxes: Value) -> Value:
