@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy as accuracies  # noqa: E402 - where the figures are
 import compare  # noqa: E402
+import nothing as nothings  # noqa: E402
 import sizes as formats  # noqa: E402
 import speed as speeds  # noqa: E402
 from fingerprints import current  # noqa: E402
@@ -142,6 +143,17 @@ def inference() -> str:
         shown = " | ".join("" if m is None else f"{m:,.0f}" if m >= 100 else f"{m:.3g}" for m in medians)
         lines.append(f"| {' | '.join(each)} | {shown} | {max(map(len, values.values()))} |")
     return "\n".join([*lines, "", _where(rows)])
+
+
+def nothing() -> str:
+    """Digits read where there are none, of benchmarks/results/nothing.csv: by the last version of each engine."""
+    rows = list({(row["engine"], row["pictures"]): row for row in _rows("nothing", *nothings.KEY)}.values())
+    lines = ["| pictures | engine | n | with digits | digits |", "|---|---|---|---|---|"]
+    for row in rows:
+        columns = (row["pictures"], row["engine"], row["n"], row["with_digits"], row["digits"])
+        lines.append(f"| {' | '.join(columns)} |")
+    said = dict.fromkeys(f"{row['engine']} {row['version']}" for row in rows)
+    return "\n".join([*lines, "", f"{'; '.join(said)}. {_where(rows)}"])
 
 
 def realworld() -> str:
@@ -279,6 +291,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "effects-architecture": lambda: effects("architecture"),
     "effects-optimizer": lambda: effects("optimizer"),
     "inference": inference,
+    "nothing": nothing,
     "pairs": pairs,
     "pictures": pictures,
     "realworld": realworld,

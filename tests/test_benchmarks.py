@@ -441,6 +441,44 @@ def test_the_command_prints_a_table_and_appends_rows(tmp_path: Path) -> None:
     assert wrong.returncode == 2 and "Received: lost" in wrong.stderr
 
 
+def test_pictures_of_nothing_are_the_same_each_time_and_digits_on_them_count(
+    engines: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = importlib.import_module("nothing")
+    for kind in (*nothing.KINDS, "photographs"):
+        shown, again = nothing.pictures(kind), nothing.pictures(kind)
+        assert len(shown) == (42 if kind == "photographs" else nothing.COUNT)
+        assert all(np.array_equal(one, other) for one, other in zip(shown, again, strict=True))
+        assert {one.dtype for one in shown} == {np.dtype(np.uint8)} and len({one.tobytes() for one in shown}) > 30
+    answers = [engines.Answer("12 3\n4"), engines.Answer("", refused=True)] * 20
+
+    class Reader:
+        name, version = "reader", "1"
+
+        def answers(self, pictures: Sequence[Any], kind: str) -> list[Any]:
+            assert kind == "page"
+            return answers[: len(pictures)]
+
+        def cpu_seconds(self) -> float:
+            return 0.0
+
+    monkeypatch.setitem(nothing.ENGINES, "reader", Reader)
+    monkeypatch.setattr(nothing, "photographs", lambda: iter([np.zeros((9, 9, 3), np.uint8)]))
+    table = tmp_path / "nothing.csv"
+    monkeypatch.setattr(sys, "argv", ["nothing.py", "--engines", "reader", "--results", str(table)])
+    for _ in range(2):  # what is there is not read again
+        nothing.main()
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        assert [row["pictures"] for row in rows] == [*nothing.KINDS, "photographs"]
+        assert [(row["n"], row["with_digits"], row["digits"]) for row in rows][-2:] == [
+            ("40", "20", "80"),
+            ("1", "1", "4"),
+        ]
+    monkeypatch.setattr(sys, "argv", ["nothing.py", "--engines", "lost"])
+    with pytest.raises(SystemExit):
+        nothing.main()
+
+
 # ---- records
 
 

@@ -399,13 +399,15 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
 @pytest.mark.parametrize(
     ("given", "left"),
     [
-        ([0.97, 0.95, 0.6], 2),  # each is less sure, the last one too little
-        ([0.95, 0.94, 0.93], 0),
-        ([0.995, 0.6, 0.51], 3),  # one is sure: nothing changes
+        ([0.9, 0.6, 0.6], 1),  # each is less sure, and those that were doubtful already are none
+        ([0.6, 0.55, 0.52, 0.51], 0),
+        ([0.985, 0.9, 0.6], 3),  # most are sure enough
+        ([0.991, 0.6, 0.52, 0.51], 4),  # one is sure
+        ([0.6, 0.55], 2),  # there are but two
         ([], 0),
     ],
 )
-def test_on_a_page_on_which_nothing_is_surely_a_digit_all_are_doubted(given: list[float], left: int) -> None:
+def test_where_much_may_be_a_digit_and_nothing_surely_is_all_are_doubted(given: list[float], left: int) -> None:
     ops = Ops()
     names = ["level", "boxes", "scores", "digits"]
     session = session_of(ops, names, list(merging._doubted(ops, *names)))
@@ -421,8 +423,7 @@ def test_on_a_page_on_which_nothing_is_surely_a_digit_all_are_doubted(given: lis
         assert np.array_equal(kept[1], sure), "to the last bit"
         return
     logits = np.log((sure + calibration.CAREFUL) / (1 - sure + calibration.CAREFUL))
-    lacks = np.log(merging.SURE / (1 - merging.SURE)) - logits[0]
-    expected = 1 / (1 + np.exp(-(logits - merging.DOUBT * lacks)))
+    expected = 1 / (1 + np.exp(-(logits - merging.DOUBT * (merging.USUAL - logits.mean()))))
     np.testing.assert_allclose(kept[1], expected[:left], atol=1e-5)
     assert (expected[left:] < merging.LIKELY).all()
 

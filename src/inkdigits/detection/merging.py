@@ -19,9 +19,13 @@ from inkdigits.graph import Ops, Value
 LIKELY = 0.5
 """What is less likely to be a digit, once all that look at it were heard, is none."""
 SURE = 0.99
-"""Of the digits of a page one is at least so sure; where none is, and what was found does not stand on one line, ..."""
+"""Where nothing is so surely a digit, ..."""
+SEVERAL = 3
+"""... at least so many things may be one, not on one line, ..."""
+USUAL = 2.0
+"""... and the mean of their logits is lower than this, ..."""
 DOUBT = 2.0
-"""... all are doubted: so many times as much is taken from each one's logit as the surest one's lacks."""
+"""... all are doubted: so many times as much is taken from each one's logit as the mean lacks."""
 POSSIBLE = 0.3
 """There is one line when of all that the first two find at least so likely ..."""
 LEVEL = 0.8
@@ -221,11 +225,11 @@ def _said_together(
 
 
 def _doubted(ops: Ops, level: Value, boxes: Value, scores: Value, digits: Value) -> tuple[Value, Value, Value]:
-    """What is left of a page on which nothing is surely a digit: on a photograph of something else much may be one."""
-    logits = _logit(ops, scores)
-    surest = ops.largest(ops.Concat(logits, np.zeros(1, np.float32), axis=0))
-    lacks = ops.Sub(float(np.log(SURE / (1 - SURE))), surest)
-    doubtful = ops.And(ops.Greater(lacks, 0.0), ops.Not(level))
+    """What is left where much may be a digit and nothing surely is one, as on a photograph of something else."""
+    logits, count = _logit(ops, scores), ops.size(scores, 0)
+    lacks = ops.Sub(USUAL, ops.Div(ops.total(logits), ops.real(ops.Max(count, 1))))
+    sure = ops.Greater(ops.total(ops.real(ops.Greater(scores, SURE))), 0.0)
+    doubtful = ops.And(ops.Not(ops.Or(level, sure)), ops.And(ops.Greater(lacks, 0.0), ops.Greater(count, SEVERAL - 1)))
     less = ops.Sigmoid(ops.Sub(logits, ops.Mul(lacks, DOUBT)))
     return _likely(ops, boxes, ops.Where(doubtful, less, scores), digits)
 
