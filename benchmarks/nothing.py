@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,8 +19,10 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from rich.console import Console
 
-from engines import ENGINES, Engine, MissingEngineError, versions
+from engines import Engine, versions
+from realworld import ENGINES, started
 from rows import RESULTS, append, keys_of, machine, today
 
 KEY = ("engine", "version", "pictures")
@@ -127,19 +128,14 @@ def main() -> None:
     names = given.engines.split(",")
     if unknown := [name for name in names if name not in ENGINES]:
         parser.error(f"Expected engines: {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
-    for name in names:
-        try:
-            engine: Engine = ENGINES[name]()
-        except MissingEngineError as error:
-            warnings.warn(str(error), stacklevel=1)
-            continue
+    for engine in started(names, "default", Console(stderr=True)):
         for kind in (*KINDS, "photographs"):
             if (engine.name, engine.version, kind) in keys_of(given.results, *KEY):
-                print(f"{name}, {kind}: there already", file=sys.stderr)
+                print(f"{engine.name}, {kind}: there already", file=sys.stderr)
                 continue
             measured = row(engine, kind)
             append(given.results, [measured])
-            print(f"{name}, {kind}: {measured['digits']} digits on {measured['with_digits']} of {measured['n']}")
+            print(f"{engine.name}, {kind}: {measured['digits']} digits on {measured['with_digits']} of {measured['n']}")
 
 
 if __name__ == "__main__":

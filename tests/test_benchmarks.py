@@ -455,6 +455,9 @@ def test_pictures_of_nothing_are_the_same_each_time_and_digits_on_them_count(
     class Reader:
         name, version = "reader", "1"
 
+        def __init__(self, model: str) -> None:
+            assert model == "default"
+
         def answers(self, pictures: Sequence[Any], kind: str) -> list[Any]:
             assert kind == "page"
             return answers[: len(pictures)]
