@@ -18,8 +18,6 @@ from inkdigits.recipes import Recipe, load_recipe, recipe_names
 
 NEUTRAL: dict[str, Any] = json.loads((Path(__file__).parent / "neutral.json").read_text(encoding="utf-8"))
 UNCOUNTED = ("name", "description", "seed")
-BUNDLED = {"default": "46fdf0485697"}
-"""Of networks that are bundled, but were trained with an earlier preprocessing, and not again."""
 
 
 def fingerprint(recipe: Recipe) -> str:
@@ -52,6 +50,6 @@ def shipped(name: str) -> str:
 
 
 def current(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows of bundled networks, else of shipped recipes as they are now, and of ensembles of them ("5 x best")."""
-    marks = {name: shipped(name) for name in recipe_names()} | BUNDLED
+    """The rows of shipped recipes as they are now, and of ensembles of them ("5 x best")."""
+    marks = {name: shipped(name) for name in recipe_names()}
     return [row for row in rows if marks.get(row["recipe"].split(" x ")[-1]) == row["recipe_hash"]]
