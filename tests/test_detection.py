@@ -479,20 +479,26 @@ def test_a_number_that_the_third_network_knows_better_is_its_own() -> None:
     assert (left + right) / 2 == pytest.approx(85 + 40 * transcript.EARLY) and right - left == pytest.approx(8)
     assert (top, bottom) == (10, 50)
     # On pages of several lines, and where it is not sure, or hardly surer than of the others' number, theirs stands; so
-    # it does where that is as long, and where what it reads was hardly found: it would read words, too.
+    # it does where little of what it reads was found: it would read words, too.
     assert told(level=np.array(False))[0] == "349"
     vague = signs.copy()
     vague[:, :10] += 0.01
     assert told(signs=vague / vague.sum(1, keepdims=True))[0] == "349"
-    split = signs.copy()
-    split[8], split[8, [1, lines.BLANK]] = 0.001, (0.5, 0.45)
-    split[18], split[18, [7, 9]] = 0.001, (0.5, 0.45)
-    assert told(signs=split)[0] == "349"
-    assert told(said_boxes=boxes, said_scores=np.sort(sure)[::-1].copy(), said_digits=digits)[0] == "3491"
-    assert told(scores=sure * np.array([0.6, 0.6, 1, 1], np.float32))[0] == "349"
+    for likely in (0.5, 0.9):  # neither where it is not sure nor where theirs is about as likely
+        split = signs.copy()
+        split[8], split[8, [1, lines.BLANK]] = 0.001, (likely, 0.45)
+        split[18], split[18, [7, 9]] = 0.001, (likely, 0.45)
+        assert told(signs=split)[0] == "349"
+    assert told(scores=sure * np.array([0.4, 0.4, 1, 1], np.float32))[0] == "349"
+    assert told(scores=sure * np.array([0.7, 0.7, 1, 1], np.float32))[0] == "3147"
+    longer = {"said_boxes": boxes, "said_scores": np.sort(sure)[::-1].copy(), "said_digits": digits}
+    assert told(**longer)[0] == "3147", "theirs may be as long"
+    shorter = signs.copy()
+    shorter[[8, 18]], shorter[[8, 18], lines.BLANK] = 0.001, 0.99
+    assert told(signs=shorter, **longer)[0] == "34", "or longer"
     other = signs.copy()
     other[8, [1, 5]] = other[8, [5, 1]]
-    assert told(signs=other)[0] == "349", "only a 1 is missed easily"
+    assert told(signs=other)[0] == "3547"
     silent = np.zeros((24, 11), np.float32)
     silent[:, lines.BLANK] = 1
     assert told(signs=silent)[0] == "349"
@@ -862,7 +868,7 @@ def test_a_lost_loss_is_an_error(lost: float) -> None:
         return tf.reduce_mean(answers) * factor[0]
 
     batch = [tf.TensorSpec((1, 32, 32, 3), tf.float32), tf.TensorSpec((1,), tf.float32)]
-    learner = Learner(layers.refining, loss, batch, refining.OPTIMIZER, refining.SCHEDULE, 2, seed=0)
+    learner = Learner(layers.refining, loss, batch, refining.OPTIMIZER, np.array([1e-3, 1e-3]), seed=0)
     crop = np.ones((1, 32, 32, 3), np.float32)
     assert np.isfinite(learner.learn(0, (crop, np.ones(1, np.float32))))
     with pytest.raises(DivergenceError, match=r"finite.*step 2"):
@@ -1036,6 +1042,27 @@ def test_lines_come_in_batches_of_the_same_length_in_the_order_of_the_steps(few:
     assert not np.array_equal(other[0], every[0][0])
 
 
+def test_the_last_lines_are_varied_and_the_rate_rises_again(
+    few: None, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = lining.rates(100)
+    plain, varied = rates[:80], rates[80:]
+    assert rates.shape == (100,) and plain.argmax() < 10 and varied.argmax() < 10
+    assert plain.max() == pytest.approx(lining.RATE, rel=0.05) and varied.max() == pytest.approx(lining.AGAIN, rel=0.05)
+    assert max(plain[-1], varied[-1]) < 0.05 * lining.RATE
+    assert lining.rates(1).shape == (1,)
+
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(lining, "CHUNK", 4)
+    monkeypatch.setattr(lining, "ahead", lambda make, tasks, *_: (asked.extend(tasks), [])[1])
+    assert not list(lining.batches(digits, 5, 0, 40))
+    assert [task[3] for task in asked] == [False] * 8 + [True] * 2
+
+    lining._begin(digits.images, digits.labels)
+    (plain_lines,), (varied_lines,) = (lining._chunk(2, 0, 1, varied) for varied in (False, True))
+    assert not np.array_equal(plain_lines[0], varied_lines[0])
+
+
 def test_other_processes_make_the_same_lines(digits: Dataset) -> None:
     lining._begin(digits.images, digits.labels)
     (one,) = lining._chunk(2, 0, 1)
@@ -1076,7 +1103,7 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
         ink, told = lining._line(np.random.default_rng(0))
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
-    assert asked == [{"width": lines.LONGEST, "apart": lining.APART, "faces": faces}] * 2
+    assert asked == [{"width": lines.LONGEST, "apart": lining.APART, "varied": False, "faces": faces}] * 2
 
 
 def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
@@ -1149,7 +1176,7 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     assert len(weighing) == 20
     for (images, labels), how in made:
         assert len(images) == len(labels) == 5000, "of digits that were held back"
-        assert how == {"width": lines.LONGEST, "apart": lining.APART, "faces": faces[1:2]}
+        assert how == {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "faces": faces[1:2]}
     assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
     assert 9.0 in constants(onnx.load(path).graph)
 

@@ -475,6 +475,153 @@ def test_in_some_fields_digits_stand_far_apart(
     assert np.median(near) < 0.3 < 0.6 < np.median(far)
 
 
+def test_no_digit_of_a_varied_field_is_half_cut(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it counts, nobody could say."""
+    put: list[tuple[NDArray[np.float32], float, float]] = []
+    begun = sheets._Sheet.__init__
+    kept = sheets._Sheet.put
+
+    def begin(sheet: Any, *size: int) -> None:
+        put.clear()  # only the last sheet is the field
+        begun(sheet, *size)
+
+    def keep(sheet: Any, ink: NDArray[np.float32], x: float, y: float, digit: int | None = None) -> None:
+        if digit is not None:
+            put.append((ink, x, y))
+        kept(sheet, ink, x, y, digit)
+
+    monkeypatch.setattr(sheets._Sheet, "__init__", begin)
+    monkeypatch.setattr(sheets._Sheet, "put", keep)
+
+    def parts(varied: bool) -> NDArray[np.float64]:
+        """How much of each digit is in its field."""
+        seen = []
+        for seed in range(60):
+            made = field(np.random.default_rng(seed), images, labels, varied=varied)
+            for ink, x, y in put:
+                sheet = np.zeros(made.pixels.shape[:2], np.float32)
+                strokes.put(sheet, ink, y, x)
+                seen.append(sheet.sum() / ink.sum())
+        return np.array(seen)
+
+    low, high = sheets.UNCLEAR
+    for varied in (False, True):
+        there = parts(varied)
+        assert len(there) > 150 and (there > 0.99).mean() > 0.5
+        assert ((low < there) & (there < high)).any() != varied
+
+
+def test_varied_fields_are_larger_and_sharper_and_have_more_ones(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(varied: bool) -> list[Page]:
+        return [field(np.random.default_rng(seed), images, labels, width=512, varied=varied) for seed in range(150)]
+
+    plain, varied = made(varied=False), made(varied=True)
+
+    def height(pages: list[Page]) -> float:
+        return float(np.median(np.concatenate([one.boxes[:, 3] for one in pages])))
+
+    def ones(pages: list[Page]) -> float:
+        return float((np.concatenate([one.digits for one in pages]) == 1).mean())
+
+    assert height(plain) < 35 < height(varied)
+    assert ones(plain) < 0.16 < ones(varied)
+
+    scanned = 0
+    real = paper.scanned
+
+    def scan(rng: Generator, picture: paper.Picture) -> NDArray[np.uint8]:
+        nonlocal scanned
+        scanned += 1
+        return real(rng, picture)
+
+    monkeypatch.setattr(paper, "scanned", scan)
+    made(varied=False)
+    assert not scanned
+    made(varied=True)
+    assert scanned > 0.4 * 150
+
+
+def test_varied_hands_are_drawn_and_vary(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    def drawn(varied: bool) -> int:
+        hands = (
+            glyphs.Writer(np.random.default_rng(seed), images, labels, seldom=True, varied=varied, faces=[face()])
+            for seed in range(200)
+        )
+        return sum(hand.drawn == 1 and hand.face is None for hand in hands)
+
+    assert drawn(varied=False) < 60 < 90 < drawn(varied=True)
+
+    def unlike(varied: bool) -> float:
+        """How much two digits that differ by where their points were moved to differ, in the mean."""
+        inks = [
+            cv2.resize(
+                strokes.drawn_digit(np.random.default_rng(seed), 3, 60, pen=0.1, loose=True, varied=varied), (30, 40)
+            )
+            for seed in range(150)
+        ]
+        return float(np.abs(np.stack(inks) - np.mean(inks, 0)).mean())
+
+    assert unlike(varied=True) > 1.05 * unlike(varied=False)
+
+
+def test_a_varied_hand_keeps_to_its_own_way(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    kept = dict.fromkeys(range(10), 0)
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        for digit, way in glyphs.Writer(rng, images, labels, varied=True).own.items():
+            kept[digit] += 1
+            assert all(0 <= y <= 1.01 for stroke in way for _, y in stroke), "in its box"
+    assert all(20 < kept[digit] < 160 for digit in (1, 4, 5, 9)) and sum(kept.values()) < 500
+    assert not glyphs.Writer(np.random.default_rng(0), images, labels).own, "others have none"
+
+    writer = next(
+        writer
+        for writer in (glyphs.Writer(np.random.default_rng(seed), images, labels, varied=True) for seed in range(99))
+        if 1 in writer.own and not writer.plain
+    )
+    writer.own[1] = [[(0.0, 0.0), (0.0, 0.0), (1.0, 0.0)]]  # a line from left to right, which no one is
+    ink, digit = writer.digit(np.random.default_rng(1), 40, 1)
+    assert digit == 1 and ink.shape[1] > 1.5 * ink.shape[0]
+
+
+def test_points_stand_between_thousands_of_varied_numbers(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "THOUSANDS", 1.0)
+    dots = 0
+    real = strokes.dot
+
+    def dot(rng: Generator, size: float) -> NDArray[np.float32]:
+        nonlocal dots
+        dots += 1
+        return real(rng, size)
+
+    monkeypatch.setattr(strokes, "dot", dot)
+    monkeypatch.setattr(sheets, "_closed", lambda *given: given[3])
+    monkeypatch.setattr(sheets, "_sign", lambda *given: np.ones((5, 5), np.float32))
+    for seed in range(60):
+        sheet = sheets._Sheet(80, 2000)
+        writer = glyphs.Writer(np.random.default_rng(seed), images, labels)
+        dots = 0
+        sheets._number(np.random.default_rng(seed), sheet, writer, 20.0, 20.0, 0.0, 40.0, 0.1, text=False, varied=True)
+        assert dots == (len(sheet.digits) - 1) // 3
+
+
+def test_what_is_scanned_is_nearly_what_was_written() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        picture = np.full((40, 60, 3), 200, np.float32)
+        picture[10:30, 20:40] = 30
+        pixels = paper.scanned(rng, picture)
+        assert pixels.shape == picture.shape and pixels.dtype == np.uint8
+        assert abs(pixels[15:25, 25:35].mean() - 30) < 3 and abs(pixels[:5].mean() - 200) < 3
+        assert np.abs(pixels - picture).mean() < 6
+
+
 def test_a_page_labels_its_digits_right(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,5 +11,5 @@ STEPS = 8000
 """Batches of 16 pages that the first network learns from, unless told otherwise."""
 PAGES = 30000
 """Pages that the second one learns from."""
-LINES = 16_000
+LINES = 20_000
 """Batches of 32 fields that the third one learns from."""

@@ -148,7 +148,7 @@ def _either_way(parent: Ops, weights: Weights, first: Value, sizes: Value, pictu
 
     surer = ops.Or(ops.Equal(turn, 0), ops.Greater(surest(now[2]), CLEAR))
     best = list(ops.either(surer, lambda _: now, lambda _: before))
-    on = ops.And(go_on, ops.Less(surest(best[2]), CLEAR))
+    on = ops.Less(surest(best[2]), CLEAR)
     pictures = (TensorProto.FLOAT, [1, 3, None, None])
     kinds = [pictures, pictures, *((TensorProto.FLOAT, [None, *part.shape[1:]]) for part in _NOTHING)]
     results = [ops.Sub(255.0, shown), *best]

@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from inkdigits.errors import DivergenceError
-from inkdigits.recipes import Optimizer, Schedule
+from inkdigits.recipes import Optimizer
 from inkdigits.training.checkpoints import named, restore, state_of
 from inkdigits.training.engines import seeded
-from inkdigits.training.optimization import follow, learning_rates, make_optimizer
+from inkdigits.training.optimization import follow, make_optimizer
 
 AVERAGE = 0.998
 """How much of the average of the weights is kept in a step."""
@@ -26,9 +27,8 @@ class Learner:
         build: makes the network.
         loss: of the network's answers and what was wanted, the rest of a batch.
         batch: shape and dtype of what a batch holds; pictures come first.
-        optimizer: with the highest learning rate.
-        schedule: of the learning rate.
-        steps: there will be.
+        optimizer: of the weights.
+        rates: the learning rate of each step.
         seed: of the weights.
     """
 
@@ -38,8 +38,7 @@ class Learner:
         loss: Callable[..., Any],
         batch: Sequence[tf.TensorSpec],
         optimizer: Optimizer,
-        schedule: Schedule,
-        steps: int,
+        rates: NDArray[np.float32],
         seed: int,
     ) -> None:
         with seeded(seed):
@@ -47,7 +46,7 @@ class Learner:
         self.average.set_weights(self.model.get_weights())
         self.optimizer = make_optimizer(optimizer)
         self.optimizer.build(self.model.trainable_variables)
-        self._rates = learning_rates(schedule, optimizer.learning_rate or 0.0, steps)
+        self._rates = rates
         self._loss = loss
         self._step = tf.function(self._one_step, input_signature=batch)
 

@@ -21,15 +21,19 @@ from inkdigits.synthesis.typefaces import Face
 BATCH = 32
 CHUNK = 32
 """Batches made at once, of lines about as long as each other."""
+APART = 0.08
+"""On so many lines digits stand far apart."""
 MOST = 16
 """No more digits are on a line."""
 LEVEL = 0.6
 """Digits stand on one line when their middles differ by less than this part of the highest one's height."""
-APART = 0.08
-"""On so many lines digits stand far apart."""
 LEANING, LEANS = 0.4, (-0.2, 0.6)
 """So many lines lean to the right by a part of their height, drawn between these."""
-OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0)
+VARIED = 0.2
+"""The last part of the training, on varied fields."""
+RATE, AGAIN = 2e-3, 5e-4
+"""The highest learning rate, and the highest of the last part, in which it rises and falls again."""
+OPTIMIZER = Optimizer(name="adamw", weight_decay=0.02, clip_norm=5.0)
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 """Ink (n, 32, W, 1), digits from left to right (n, `MOST`), and how many they are (n,)."""
@@ -76,7 +80,7 @@ def trained(
         tf.TensorSpec((BATCH, MOST), tf.int32),
         tf.TensorSpec((BATCH,), tf.int32),
     ]
-    third = learner.Learner(layers.lining, loss, batch, OPTIMIZER, SCHEDULE, steps, seed)
+    third = learner.Learner(layers.lining, loss, batch, OPTIMIZER, rates(steps), seed)
     begun = progress.resume(third) if progress else 0
     for step, given in enumerate(batches(data, seed, begun, steps, workers, faces), begun):
         third.learn(step, given)
@@ -85,6 +89,21 @@ def trained(
         if told and (step % 50 == 49 or step == steps - 1):
             told("learning to read lines", step + 1, steps)
     return third.average
+
+
+def rates(steps: int) -> NDArray[np.float32]:
+    """The learning rate of each step, (steps,): it rises and falls once on plain fields, and once on varied ones."""
+    from inkdigits.training.optimization import learning_rates
+
+    plain = _plain(steps)
+    parts = learning_rates(SCHEDULE, RATE, plain), learning_rates(SCHEDULE, AGAIN, steps - plain)
+    return np.concatenate(parts)
+
+
+def _plain(steps: int) -> int:
+    """How many of the steps are on plain fields: the first ones, all of a chunk."""
+    chunks = -(-(steps - int(VARIED * steps)) // CHUNK)
+    return min(steps, chunks * CHUNK)
 
 
 def seen(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -114,7 +133,8 @@ def batches(
         return
     left = first % CHUNK
     numbers = range(first // CHUNK, -(-steps // CHUNK))
-    tasks = [(seed, number, min(CHUNK, steps - number * CHUNK)) for number in numbers]
+    plain = _plain(steps)
+    tasks = [(seed, number, min(CHUNK, steps - number * CHUNK), number * CHUNK >= plain) for number in numbers]
     for made in ahead(_chunk, tasks, workers, _begin, data.images, data.labels, faces):
         yield from made[left:]
         left = 0
@@ -125,9 +145,9 @@ def _begin(images: NDArray[np.uint8], labels: NDArray[np.uint8], faces: Sequence
     _data = images, labels, faces
 
 
-def _chunk(seed: int, number: int, count: int) -> list[Batch]:
+def _chunk(seed: int, number: int, count: int, varied: bool = False) -> list[Batch]:
     """So many batches; their lines are sorted by length, the batches are not."""
-    lines = [_line(np.random.default_rng([seed + 7, number, i])) for i in range(BATCH * count)]
+    lines = [_line(np.random.default_rng([seed + 7, number, i]), varied) for i in range(BATCH * count)]
     order = np.argsort([ink.shape[1] for ink, _ in lines], kind="stable").reshape(count, BATCH)
     order = np.random.default_rng([seed + 7, number]).permutation(order)
     return [_batch([lines[i] for i in rows]) for rows in order]
@@ -142,14 +162,14 @@ def _batch(lines: list[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> Batch:
     return np.stack([padded(ink, longest) for ink, _ in lines]), digits, counts
 
 
-def _line(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _line(rng: np.random.Generator, varied: bool = False) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What is seen of a field whose digits stand on one line, and these from left to right."""
     from inkdigits.synthesis.pages import field
 
     images, labels, faces = _data
     lean = rng.uniform(*LEANS) if rng.random() < LEANING else 0.0
     while True:
-        made = field(rng, images, labels, width=LONGEST, apart=APART, faces=faces)
+        made = field(rng, images, labels, width=LONGEST, apart=APART, varied=varied, faces=faces)
         middles = made.boxes[:, :2] + made.boxes[:, 2:] / 2
         if 0 < len(made.digits) <= MOST and np.ptp(middles[:, 1]) < LEVEL * made.boxes[:, 3].max():
             break

@@ -24,7 +24,8 @@ PER_PAGE = 16
 """Finds kept of each page, so that crowded pages do not decide."""
 BATCH = 256
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
-OPTIMIZER = Optimizer(name="adamw", learning_rate=4e-3, weight_decay=0.05)
+RATE = 4e-3
+OPTIMIZER = Optimizer(name="adamw", weight_decay=0.05)
 SMOOTHING = 0.03
 """Of the labels."""
 _PART = 20
@@ -112,6 +113,7 @@ def trained(
     import tensorflow as tf
 
     from inkdigits.detection import layers, learner  # bring Keras, which processes that look at pages do without
+    from inkdigits.training.optimization import learning_rates
 
     def loss(logits: Any, labels: Any) -> Any:
         targets = tf.one_hot(labels, OTHER + 1) * (1 - SMOOTHING) + SMOOTHING / (OTHER + 1)
@@ -121,7 +123,8 @@ def trained(
     clear = np.flatnonzero(found.labels >= 0)
     count = len(clear) // BATCH
     batch = [tf.TensorSpec((BATCH, SIDE, SIDE, 3), tf.uint8), tf.TensorSpec((BATCH,), tf.int64)]
-    second = learner.Learner(layers.refining, loss, batch, OPTIMIZER, SCHEDULE, epochs * count, seed)
+    rates = learning_rates(SCHEDULE, RATE, epochs * count)
+    second = learner.Learner(layers.refining, loss, batch, OPTIMIZER, rates, seed)
     begun = progress.resume(second) if progress else 0
     orders = itertools.islice(_orders(clear, epochs, count, seed), begun, None)
     for number, chosen in enumerate(orders, begun):

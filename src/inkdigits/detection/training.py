@@ -42,7 +42,8 @@ HEIGHT, WIDTH = 160, 320
 """Size of the pages, in pixels."""
 BATCH = 16
 SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
-OPTIMIZER = Optimizer(name="adamw", learning_rate=2e-3, weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
+RATE = 2e-3
+OPTIMIZER = Optimizer(name="adamw", weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
 EPOCHS = 4
 """Times that the second network goes through what the first one found on its pages."""
 HELD = 8
@@ -204,7 +205,7 @@ def refined(
     session = open_onnx(graph.build(*networks, line=line).SerializeToString(), every)
     rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
     digits = validation.images, validation.labels
-    fields = (field(rng, *digits, width=LONGEST, apart=lining.APART, faces=_kept(faces)) for rng in rngs)
+    fields = (field(rng, *digits, width=LONGEST, apart=lining.APART, varied=True, faces=_kept(faces)) for rng in rngs)
     hearing = weighed(session, fields)
     drawn_from = {"typefaces": fingerprint()} if faces else {}
     card = Card(
@@ -240,6 +241,7 @@ def _learner(seed: int, steps: int) -> Learner:
     import tensorflow as tf
 
     from inkdigits.detection import layers, learner  # bring Keras, which processes that make pages do without
+    from inkdigits.training.optimization import learning_rates
 
     shape = (BATCH, HEIGHT // network.STRIDE, WIDTH // network.STRIDE)
     batch = [
@@ -249,7 +251,8 @@ def _learner(seed: int, steps: int) -> Learner:
         tf.TensorSpec((*shape, 4), tf.float32),
         tf.TensorSpec(shape, tf.float32),
     ]
-    return learner.Learner(layers.finding, objective.loss, batch, OPTIMIZER, SCHEDULE, steps, seed)
+    rates = learning_rates(SCHEDULE, RATE, steps)
+    return learner.Learner(layers.finding, objective.loss, batch, OPTIMIZER, rates, seed)
 
 
 def _begun(progress: Progress, learner: Learner, resume: bool) -> int:

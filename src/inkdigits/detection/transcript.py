@@ -2,12 +2,10 @@
 
 The others can only be told which of their finds is which digit, so a digit that none of them found is missing from the
 number, most often a 1. The third network says how likely a whole number is (Graves et al., 2006): its own can be
-compared with theirs.
+compared with theirs. Where it counts, digits that they found may be named anew or left out, too.
 """
 
 from __future__ import annotations
-
-import functools
 
 import numpy as np
 from onnx import TensorProto
@@ -15,15 +13,13 @@ from onnx import TensorProto
 from inkdigits.detection.lines import BLANK
 from inkdigits.graph import Ops, Value
 
-SURE = 0.3
+SURE = 0.5
 """What the third network alone reads counts when it is likelier than this, ..."""
 TIMES = 10.0
-"""... so many times as likely as what all said together, and longer, ..."""
-AGREED = 0.7
-"""... when the others' scores of what they found in the places of its digits are so high on the average, 0.0 where they
-found nothing, ..."""
-FOUND = 0.05
-"""... and when each is likelier than this, but where it reads a 1: it would read words, too, for it never saw any."""
+"""... so many times as likely as what all said together, ..."""
+AGREED = 0.5
+"""... and when what the others found in the places of its digits, whatever they called it, scores more than this on the
+average, 0.0 where they found nothing: it never saw a word, and would read one."""
 TALL = 0.3
 """A digit without a find is as high as the nearest find that is at least so likely ..."""
 HALF = np.where(np.arange(10) == 1, 0.1, 0.3)
@@ -57,14 +53,9 @@ def corrected(ops: Ops, level: Value, signs: Value, places: Value, finds: Digits
         rather = inner.Max(inner.Mul(likelihood(inner, signs, theirs), TIMES), SURE)
         apart = _apart(inner, where, finds)
         found = inner.largest(inner.Where(inner.Less(apart, 1.0), inner.Unsqueeze(finds[1], [0]), 0.0), 1)
-        lone = inner.And(inner.Less(found, FOUND), inner.Not(inner.Equal(own, 1)))
-        reasons = (
-            inner.Greater(likelihood(inner, signs, own), rather),
-            inner.Greater(inner.size(own, 0), inner.size(theirs, 0)),
-            inner.Greater(inner.total(found), inner.Mul(inner.real(inner.size(own, 0)), AGREED)),
-            inner.Equal(inner.total(inner.real(lone)), 0.0),
-        )
-        known = functools.reduce(inner.And, reasons)
+        agreed = inner.Mul(inner.real(inner.size(own, 0)), AGREED)
+        likelier = inner.Greater(likelihood(inner, signs, own), rather)
+        known = inner.And(likelier, inner.Greater(inner.total(found), agreed))
         return list(inner.either(known, lambda it: list(_placed(it, seen, where, apart, finds)), lambda _: list(said)))
 
     boxes, scores, digits = ops.either(level, compared, lambda _: list(said))

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from inkdigits.synthesis.strokes import Ink, bar, bent, drawn_digit, slanted, tight
+from inkdigits.synthesis.strokes import Ink, Points, bar, bent, drawn_digit, own_digit, own_way, slanted, tight
 from inkdigits.synthesis.typefaces import Face
 
 _PENS = {"thin": (0.03, 0.06), "plain": (0.06, 0.13), "crisp": (0.06, 0.13), "broad": (0.12, 0.2)}
 """How wide strokes are that are drawn anew, as a part of a digit's height."""
 _FACED = 0.3
 """So many hands are those of a typeface, where there are any."""
+_OWN = {1: 0.35, 4: 0.15, 5: 0.15, 9: 0.15}
+"""So many varied hands have a way of their own to write a digit."""
 
 
 class Writer:
@@ -37,6 +39,7 @@ class Writer:
         leaning: so many hands lean far to the right, as fast writing does, 0.0 to 1.0; above 0.0, what is drawn leans
             as its hand does. For pages: crops show one digit, and are slanted on their own.
         loose: what is drawn is written fast.
+        varied: more hands are drawn, and many have a way of their own to write a one, a four, a five or a nine.
         faces: typefaces that some hands write the digits of.
     """
 
@@ -53,10 +56,11 @@ class Writer:
         bars: float = 0.0,
         leaning: float = 0.0,
         loose: bool = False,
+        varied: bool = False,
         faces: Sequence[Face] = (),
     ) -> None:
         self.images, self.labels = images, labels
-        self.ways = {"ambiguous": ambiguous, "seldom": seldom, "rare": rare, "loose": loose}
+        self.ways = {"ambiguous": ambiguous, "seldom": seldom, "rare": rare, "loose": loose, "varied": varied}
         self.slant = rng.normal(0, 0.18 * spread)
         if rare and rng.random() < 0.2:
             self.slant += rng.uniform(0.1, 0.5)
@@ -75,6 +79,11 @@ class Writer:
             self.slant += rng.uniform(0.1, 0.7)
         self.faces = faces
         self.face = faces[int(rng.integers(len(faces)))] if faces and rng.random() < _FACED else None
+        self.own: dict[int, Sequence[Points]] = {}
+        if varied:
+            if rng.random() < 0.5:
+                self.drawn, self.face = 1.0, None
+            self.own = {digit: own_way(rng, digit) for digit, share in _OWN.items() if rng.random() < share}
 
     def digit(self, rng: Generator, height: int, digit: int | None = None) -> tuple[Ink, int]:
         """A digit about `height` pixels high, and which one it is."""
@@ -82,6 +91,8 @@ class Writer:
             digit = int(rng.integers(10))
         if digit == 1 and self.plain:
             return bar(rng, height, self.pen), digit  # it leans on its own, or stands upright
+        if digit in self.own:
+            return self._leaned(own_digit(rng, self.own[digit], height, self.pen)), digit
         if self.face is not None and rng.random() < 0.9:
             return self.written(rng, self.face.digits[digit], digit, height, self.face.pen), digit
         if rng.random() < self.drawn:

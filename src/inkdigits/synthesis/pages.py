@@ -41,8 +41,16 @@ FAR = 0.1
 """... on so many digits stand far apart, ..."""
 STAMPED = 0.06
 """... and into so many a camera has printed date and time."""
+SCANNED = 0.6
+"""So many varied fields are scanned rather than photographed."""
+THOUSANDS = 0.5
+"""In so many of them the points of a number, if it has any, stand between thousands."""
+ONES = 0.12
+"""So many of their digits are made ones."""
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
+UNCLEAR = (0.3, 0.85)
+"""Of a digit of which a part between these is on the page it is hard to say whether it counts."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class _Sheet:
         self.ink = np.zeros((height, width), np.float32)
         self.boxes: list[tuple[float, float, float, float]] = []
         self.digits: list[int] = []
+        self.is_clear = True
 
     def put(self, ink: Ink, x: float, y: float, digit: int | None = None) -> None:
         """Ink with its top left corner at (x, y); remembered when it is a digit and enough of it is on the sheet."""
@@ -74,7 +83,9 @@ class _Sheet:
         top, left = rows.start - round(y), columns.start - round(x)
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
         visible = ink[top : top + tall, left : left + wide]
-        if visible.sum() > VISIBLE * ink.sum():
+        there, whole = visible.sum(), ink.sum()
+        self.is_clear = self.is_clear and not UNCLEAR[0] * whole < there < UNCLEAR[1] * whole
+        if there > VISIBLE * whole:
             down, across = strokes.extent(visible)
             corner = columns.start + across.start, rows.start + down.start
             self.boxes.append((*corner, across.stop - across.start, down.stop - down.start))
@@ -138,6 +149,7 @@ def field(
     width: int = 320,
     *,
     apart: float = 0.0,
+    varied: bool = False,
     faces: Sequence[Face] = (),
 ) -> Page:
     """A field cut out of a form: one number that nearly fills a picture of at most `height` x `width` pixels.
@@ -146,28 +158,55 @@ def field(
 
     Args:
         apart: in so many fields the digits stand far apart, 0.0 to 1.0.
+        varied: larger digits, more kinds of hands and numbers, more of them sharp, and none with a digit that is cut so
+            that it is hard to say whether it counts: those are made anew.
     """
+    while True:
+        sheet, pixels = _field(rng, images, labels, height, width, apart, varied, faces)
+        if sheet.is_clear or not varied:
+            return sheet.page(pixels)
+
+
+def _field(
+    rng: Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    height: int,
+    width: int,
+    apart: float,
+    varied: bool,
+    faces: Sequence[Face],
+) -> tuple[_Sheet, NDArray[np.uint8]]:
+    """A field and the picture of it; some digits may be cut so that it is hard to say whether they count."""
     far = apart > 0 and rng.random() < apart
-    unit = float(np.exp(rng.uniform(np.log(16), np.log(44))))
+    unit = float(np.exp(rng.uniform(*np.log((28, 64) if varied else (16, 44)))))
     tall = min(height, int(unit * rng.uniform(1.05, 1.9)))
     wide = min(width, int(unit * rng.uniform(1.5, 16 if far else 8)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    writer = _writer(rng, images, labels, faces)
+    writer = _writer(rng, images, labels, faces, varied)
     gap = rng.uniform(0.3, 2) if far else rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     x = unit * rng.uniform(-0.05, 0.6)
     if rng.random() < BOXED:
         _boxed(rng, sheet, writer, x, y, slope, unit)
     else:
-        _number(rng, sheet, writer, x, y, slope, unit, gap, text=False)
+        _number(rng, sheet, writer, x, y, slope, unit, gap, text=False, varied=varied)
     if rng.random() < 0.3:  # the line above or below shows
         side = y - unit * rng.uniform(1.0, 1.4) if rng.random() < 0.5 else y + unit * rng.uniform(1.0, 1.4)
         _number(rng, sheet, writer, rng.uniform(0, wide), side, slope, unit, gap, text=rng.random() < 0.5)
-    return sheet.page(paper.photographed(rng, paper.inked(rng, picture, sheet.ink), unit))
+    picture = paper.inked(rng, picture, sheet.ink)
+    scanned = varied and rng.random() < SCANNED
+    return sheet, paper.scanned(rng, picture) if scanned else paper.photographed(rng, picture, unit)
 
 
-def _writer(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8], faces: Sequence[Face]) -> Writer:
+def _writer(
+    rng: Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    faces: Sequence[Face],
+    varied: bool = False,
+) -> Writer:
     spread = rng.choice([0.7, 1.0, 1.6])
     rare, loose = bool(rng.random() < RARE), bool(rng.random() < LOOSE)
     return Writer(
@@ -181,6 +220,7 @@ def _writer(rng: Generator, images: NDArray[np.uint8], labels: NDArray[np.uint8]
         bars=BARS,
         leaning=LEANING,
         loose=loose,
+        varied=varied,
         faces=faces,
     )
 
@@ -239,6 +279,7 @@ def _number(
     gap: float,
     *,
     text: bool,
+    varied: bool = False,
 ) -> float:
     """Digits side by side, with what people write between them; returns where the next number may begin."""
     if rng.random() < 0.08:
@@ -257,7 +298,8 @@ def _number(
     kerned = rng.random() < 0.7
     edge = np.full(sheet.ink.shape[0], -np.inf)
     count = int(rng.integers(1, 8))
-    for _ in range(count):
+    thousands = varied and rng.random() < THOUSANDS
+    for left in reversed(range(count)):
         if x > sheet.ink.shape[1]:
             break
         tall = max(5, round(unit * np.exp(np.clip(rng.normal(0, uneven), -0.6, 0.3))))
@@ -268,6 +310,8 @@ def _number(
             ink = typefaces.letter(rng, tall, typefaces.ALIKE) if alike else typefaces.letter(rng, tall)
         else:
             digit = repeated if repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
+            if varied and rng.random() < ONES:
+                digit = 1
             small = zeros if digit == 0 else 1.0
             ink, _ = writer.digit(rng, max(5, round(tall * small)), digit)
             base -= lifted * (1 - small) * unit
@@ -278,7 +322,8 @@ def _number(
         sheet.put(ink, x + space, top, digit)
         _reached(edge, ink, round(top), x + space)
         x += ink.shape[1] + space
-        if rng.random() < 0.07:  # a point or comma between thousands
+        between = left > 0 and left % 3 == 0
+        if between if thousands else rng.random() < 0.07:  # a point or comma between thousands
             ink = strokes.dot(rng, unit * rng.uniform(0.06, 0.16))
             top = base + unit * rng.uniform(0.85, 1.0) - min(ink.shape[0], 0.15 * unit)
             sheet.put(ink, x - 0.1 * unit, top)

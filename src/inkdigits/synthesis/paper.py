@@ -94,6 +94,15 @@ def photographed(rng: Generator, picture: Picture, unit: float) -> NDArray[np.ui
     return pixels
 
 
+def scanned(rng: Generator, picture: Picture) -> NDArray[np.uint8]:
+    """What a good scanner makes of it: hardly any blur or noise."""
+    if rng.random() < 0.5:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.8))
+    if rng.random() < 0.5:
+        picture = picture + rng.standard_normal(picture.shape[:2], np.float32)[..., None] * rng.uniform(0.5, 4)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
 def stamped(rng: Generator, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A picture (h, w, 3) with date and time in light print, as cameras put them into it; and that print alone.
 

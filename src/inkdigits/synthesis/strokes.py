@@ -256,8 +256,8 @@ _LOOSE: dict[int, list[list[Points]]] = {
         [[(0.8, 0.15), (0.45, 0.02), (0.2, 0.2), (0.45, 0.38), (0.8, 0.15), (0.6, 0.5), (0.55, 1)]],
     ],
 }  # fmt: skip
-_LOOSENESS = (0.03, 0.05, 0.075)
-"""How far points of digits written fast move, as a part of the digit's size."""
+_LOOSENESS, _LOOSEST = (0.03, 0.05, 0.075), (0.05, 0.075, 0.1)
+"""How far points of digits written fast move, and in varied hands, as a part of the digit's size."""
 _WIDTHS = {0: (0.45, 0.95), 1: (0.15, 0.75)}
 # Joined handwriting: each letter is one stroke from where the last one ended to where the next begins; x in letter
 # widths, y upward from the line the word stands on in heights of a small letter.
@@ -291,6 +291,7 @@ def drawn_digit(
     seldom: bool = False,
     rare: bool = False,
     loose: bool = False,
+    varied: bool = False,
 ) -> Ink:
     """A digit written with a pen.
 
@@ -304,6 +305,7 @@ def drawn_digit(
         rare: also in ways that hardly anyone uses.
         loose: written fast: shapes vary more, there are further ways, and where three or more ways are not common ones,
             at least half of the digits are written in those.
+        varied: what is written fast varies even more.
     """
     ways = _DIGITS[digit] + (_AMBIGUOUS.get(digit, []) if ambiguous else [])
     ways = ways + (_SELDOM.get(digit, []) if seldom else []) + (_RARE.get(digit, []) if rare else [])
@@ -313,8 +315,30 @@ def drawn_digit(
     strokes = ways[rng.integers(len(ways))]
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
     thick, wide = (pen or _pen(rng)) * height, rng.uniform(low, high) * height
-    jitter = float(rng.choice(_LOOSENESS)) if loose else 0.035
+    jitter = float(rng.choice(_LOOSEST if varied else _LOOSENESS)) if loose else 0.035
     return _drawn(rng, strokes, height, wide, thick, jitter)
+
+
+def own_way(rng: Generator, digit: int) -> Sequence[Points]:
+    """A way of writing a one, four, five or nine that a hand keeps to.
+
+    A one has a flag of any length; the others are written in ways that few people use.
+    """
+    if digit == 1:
+        down, out, lean, bow = rng.uniform((0.15, 0.15, -0.1, 0), (1, 0.9, 0.15, 0.5)).tolist()
+        flag = [(0.7 - 0.7 * out, down), (0.7 - 0.35 * out * (1 - bow), down * (0.5 + 0.4 * bow))]
+        stem = [(0.7, 0.0), (0.7, 0.0), (0.7 - lean / 2, 0.5), (0.7 - lean, 1.0)]
+        foot = [(0.3, 1.0), (1.05, 1.0)]
+        return [flag + stem, foot] if rng.random() < 0.25 else [flag + stem]
+    ways = _DIGITS[4][4:] if digit == 4 else []  # the first four are common
+    for others in (_AMBIGUOUS, _SELDOM, _RARE, _LOOSE):
+        ways = ways + others.get(digit, [])
+    return ways[rng.integers(len(ways))]
+
+
+def own_digit(rng: Generator, way: Sequence[Points], height: int, pen: float) -> Ink:
+    """A digit in a hand's own way; `pen` is the width of its strokes as a part of the height."""
+    return _drawn(rng, way, height, rng.uniform(0.5, 1) * height, pen * height, rng.uniform(0.02, 0.06))
 
 
 def bar(rng: Generator, height: int, pen: float) -> Ink:
