@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 import inkdigits
-from engines import BROKEN, Answer, Inkdigits, dark_on_light, prepared
+from engines import BROKEN, Answer, Inkdigits, opaque, prepared
 from inkdigits.detection.finder import Finder
 from inkdigits.ordering import lines
 from inkdigits.recognizer import PAGES
@@ -68,8 +68,22 @@ class Sequences(_Design):
         self.version = f"{self._reader.card['steps']} steps, of {self._reader.card['created'][:16]}"
 
     def _read(self, pixels: Pixels) -> Answer:
-        text = self._reader.read(dark_on_light(pixels))
+        text = self._reader.read(ink_on_paper(pixels))
         return Answer(text, refused=not text)
+
+
+def ink_on_paper(pixels: Pixels) -> Pixels:
+    """A picture without transparency, turned around where what stands out from its surroundings is light.
+
+    Ink covers less than paper does, so gray levels around their local mean are skewed to its side.
+    """
+    import cv2
+
+    image = opaque(pixels)
+    gray = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    level = gray.astype(np.float32)
+    out = level - cv2.GaussianBlur(level, (0, 0), max(3.0, min(gray.shape) / 2))
+    return 255 - image if ((out - out.mean()) ** 3).mean() > 0 else image
 
 
 class _Pieces(_Design):

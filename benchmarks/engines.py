@@ -250,10 +250,15 @@ def prepared(pixels: Pixels) -> Pixels:
 
 def dark_on_light(pixels: Pixels) -> Pixels:
     """A picture without transparency, turned around where its border is dark."""
-    image = pixels
-    if image.ndim == 3 and image.shape[2] == 4:
-        image = np.asarray(image[..., :3] * (image[..., 3:] / 255) + 255 - image[..., 3:], np.uint8)
+    image = opaque(pixels)
     return 255 - image if np.mean(_paper(image)) < 128 else image
+
+
+def opaque(pixels: Pixels) -> Pixels:
+    """A picture (H, W) or (H, W, 3), laid on white paper where it is transparent."""
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        return np.asarray(pixels[..., :3] * (pixels[..., 3:] / 255) + 255 - pixels[..., 3:], np.uint8)
+    return pixels
 
 
 def _paper(image: Pixels) -> NDArray[np.float64]:

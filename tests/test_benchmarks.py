@@ -254,6 +254,19 @@ def test_mistakes_are_named(realworld: ModuleType, labelled: ModuleType, engines
 # ---- engines
 
 
+def test_ink_is_told_from_paper_that_is_dark_at_its_border(engines: ModuleType) -> None:
+    designs = importlib.import_module("designs")
+    sheet = np.full((60, 200), 100, np.uint8)  # as dark as its border may be
+    sheet[20:40, 30:36] = sheet[20:40, 80:86] = 20
+    for pixels in (sheet, np.repeat(sheet[..., None], 3, axis=2)):
+        assert np.array_equal(designs.ink_on_paper(pixels), pixels)
+        assert np.array_equal(designs.ink_on_paper(255 - pixels), pixels)
+    clear = np.dstack([np.zeros((60, 200, 3), np.uint8), np.where(sheet < 50, 255, 0).astype(np.uint8)])
+    assert (
+        np.array_equal(np.unique(designs.ink_on_paper(clear)), [0, 255]) and designs.ink_on_paper(clear)[0, 0, 0] == 255
+    )
+
+
 def test_pictures_are_made_dark_on_light_and_framed(engines: ModuleType) -> None:
     light = np.zeros((14, 10), np.uint8)
     light[4:9, 4:6] = 255
