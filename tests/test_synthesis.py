@@ -556,7 +556,7 @@ def test_varied_hands_are_drawn_and_vary(images: NDArray[np.uint8], labels: NDAr
     assert drawn(varied=False) < 60 < 90 < drawn(varied=True)
 
     def unlike(varied: bool) -> float:
-        """How much two digits that differ by where their points were moved to differ, in the mean."""
+        """How far threes written fast are from their mean."""
         inks = [
             cv2.resize(
                 strokes.drawn_digit(np.random.default_rng(seed), 3, 60, pen=0.1, loose=True, varied=varied), (30, 40)

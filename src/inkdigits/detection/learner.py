@@ -27,8 +27,8 @@ class Learner:
         build: makes the network.
         loss: of the network's answers and what was wanted, the rest of a batch.
         batch: shape and dtype of what a batch holds; pictures come first.
-        optimizer: of the weights.
-        rates: the learning rate of each step.
+        optimizer: of the weights; its own learning rate does not count.
+        rates: (steps,) the learning rate of each step.
         seed: of the weights.
     """
 

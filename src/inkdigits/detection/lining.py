@@ -30,7 +30,7 @@ LEVEL = 0.6
 LEANING, LEANS = 0.4, (-0.2, 0.6)
 """So many lines lean to the right by a part of their height, drawn between these."""
 VARIED = 0.2
-"""The last part of the training, on varied fields."""
+"""This part of the batches, the last, is of varied fields."""
 RATE, AGAIN = 2e-3, 5e-4
 """The highest learning rate, and the highest of the last part, in which it rises and falls again."""
 OPTIMIZER = Optimizer(name="adamw", weight_decay=0.02, clip_norm=5.0)

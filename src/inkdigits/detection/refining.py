@@ -25,6 +25,7 @@ PER_PAGE = 16
 BATCH = 256
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
 RATE = 4e-3
+"""The highest learning rate."""
 OPTIMIZER = Optimizer(name="adamw", weight_decay=0.05)
 SMOOTHING = 0.03
 """Of the labels."""

@@ -43,6 +43,7 @@ HEIGHT, WIDTH = 160, 320
 BATCH = 16
 SCHEDULE = Schedule(name="one-cycle", warmup=0.08, final=0.005)
 RATE = 2e-3
+"""The highest learning rate."""
 OPTIMIZER = Optimizer(name="adamw", weight_decay=0.02, clip_norm=5.0, beta_2=0.999)
 EPOCHS = 4
 """Times that the second network goes through what the first one found on its pages."""

@@ -66,7 +66,7 @@ class Page:
 
 
 class _Sheet:
-    """Ink in the making: what is put on it is cut at the border."""
+    """Ink in the making: what is put on it is cut at the border; it is clear while no digit is `UNCLEAR`."""
 
     def __init__(self, height: int, width: int) -> None:
         self.ink = np.zeros((height, width), np.float32)
