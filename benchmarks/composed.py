@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -17,9 +17,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from inkdigits.datasets.typefaces import load_typefaces
+from inkdigits.detection.training import held_back
 from inkdigits.preprocess import normalize
 from inkdigits.synthesis import paper, strokes
+from inkdigits.synthesis.pages import texts
 from inkdigits.synthesis.strokes import Ink
+from inkdigits.synthesis.typefaces import Face, faces
 from labelled import Kind, PictureSet, Pixels, pixels_of
 
 DIGITS = (3, 8)
@@ -30,6 +34,8 @@ HEIGHTS = (20.0, 44.0)
 """Of digits, in pixels, drawn evenly on a logarithmic scale."""
 GAP = (0.02, 0.08)
 """Between digits, as a part of their height: mean and standard deviation. Some touch."""
+SPACE = 0.4
+"""Between a number and the words beside it, as a part of its height."""
 Draw = Callable[[int], Ink]
 """The ink of a digit of the set."""
 
@@ -48,6 +54,23 @@ def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
         return _field(rng, [ink(i) for i in chosen]), "".join(digits.labels[i] for i in chosen)
 
     return _made(digits, "composed of", "string", count, seed, field)
+
+
+def worded(digits: PictureSet, count: int, seed: int) -> PictureSet:
+    """Fields with words, print or signs beside the number, which is the label, with the arguments of `composed`.
+
+    Words are of typefaces that were held back, and drawn ones.
+
+    Raises:
+        DatasetError: the typefaces cannot be had; npm fetches them once.
+    """
+    hands = held_back(faces(load_typefaces(progress=True)))
+
+    def field(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
+        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS)).tolist()
+        return _field(rng, [ink(i) for i in chosen], hands), "".join(digits.labels[i] for i in chosen)
+
+    return _made(digits, "words beside", "string", count, seed, field)
 
 
 def pages(digits: PictureSet, count: int, seed: int) -> PictureSet:
@@ -94,16 +117,26 @@ def _made(
     )
 
 
-def _field(rng: Generator, inks: list[Ink]) -> Pixels:
-    """A picture (H, W, 3) of digits side by side, on a line with a slope."""
+def _field(rng: Generator, inks: list[Ink], hands: Sequence[Face] | None = None) -> Pixels:
+    """A picture (H, W, 3) of digits side by side, on a line with a slope; beside words, if hands are given."""
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     sized = [_resized(ink, unit * np.exp(rng.normal(0, 0.08))) for ink in inks]
     gaps = unit * rng.normal(*GAP, len(sized))
     width = sum(ink.shape[1] for ink in sized) + gaps.sum() + unit * rng.uniform(0.5, 2)
     height = round(unit * rng.uniform(1.4, 2))
-    sheet = np.zeros((height, int(width)), np.float32)
     x, base, slope = unit * rng.uniform(0.1, 0.4), height / 2 + unit / 2, rng.normal(0, 0.03)
-    _write(rng, sheet, sized, gaps, x, base - slope * width / 2, slope, unit)
+    before, after = texts(rng, hands, unit) if hands is not None else ([], [])
+    width += sum(word.shape[1] + SPACE * unit for word in before + after)
+    sheet, base = np.zeros((height, int(width)), np.float32), base - slope * width / 2
+
+    def said(words: list[Ink], x: float) -> float:
+        for word in words:
+            strokes.put(sheet, word, base + slope * x - 0.8 * word.shape[0], x)
+            x += word.shape[1] + SPACE * unit
+        return x
+
+    x = _write(rng, sheet, sized, gaps, said(before, x), base, slope, unit)
+    said(after, x + SPACE * unit)
     return _photographed(rng, sheet, unit, security=0.5)
 
 
@@ -140,11 +173,12 @@ def _write(
     base: float,
     slope: float,
     unit: float,
-) -> None:
-    """Digits side by side on a line that is at `base` at the left edge of the sheet."""
+) -> float:
+    """Digits side by side on a line that is at `base` at the left edge of the sheet; returns where they end."""
     for ink, gap in zip(inks, gaps, strict=True):
         strokes.put(sheet, ink, base + unit * rng.normal(0, 0.04) + slope * x - ink.shape[0], x)
         x += ink.shape[1] + gap
+    return x
 
 
 def _photographed(rng: Generator, sheet: NDArray[np.float32], unit: float, security: float) -> Pixels:

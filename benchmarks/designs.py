@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 import inkdigits
-from engines import BROKEN, Answer, Inkdigits, opaque, prepared
+from engines import BROKEN, Answer, Inkdigits, framed, opaque
 from inkdigits.detection.finder import Finder
 from inkdigits.ordering import lines
 from inkdigits.recognizer import PAGES
@@ -95,7 +95,7 @@ class _Pieces(_Design):
         self.version = f"{inkdigits.__version__}, model {card.name} of {card.created[:16]}"
 
     def _read(self, pixels: Pixels) -> Answer:
-        pixels = prepared(pixels)
+        pixels = framed(ink_on_paper(pixels))
         boxes = self._boxes(pixels)
         predictions = self._recognizer.classify([_part(pixels, box) for box in boxes])
         kept = [index for index, each in enumerate(predictions) if not each.rejected]

@@ -237,15 +237,18 @@ def versions() -> str:
 
 def prepared(pixels: Pixels) -> Pixels:
     """A picture as engines for printed text like it: gray or RGB, dark on light, high enough, with a margin."""
+    return framed(dark_on_light(pixels))
+
+
+def framed(image: Pixels) -> Pixels:
+    """A picture (H, W) or (H, W, 3) that is high enough, with a margin."""
     import cv2
 
-    image = dark_on_light(pixels)
     if image.shape[0] < _HEIGHT:
         factor = _HEIGHT / image.shape[0]
         image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
     color = np.atleast_1d(_paper(image)).tolist()
-    framed = cv2.copyMakeBorder(image, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT, value=color)
-    return np.asarray(framed, np.uint8)
+    return np.asarray(cv2.copyMakeBorder(image, *[_MARGIN] * 4, cv2.BORDER_CONSTANT, value=color), np.uint8)
 
 
 def dark_on_light(pixels: Pixels) -> Pixels:

@@ -6,7 +6,8 @@ DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` desc
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
 wrong. Pictures whose label is in doubt are left out. The engines `cut`, `boxes` and `sequences` are other designs;
 see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine. `--compose NAME ...` adds
-fields and pages composed of the single digits of these sets; see benchmarks/composed.py.
+fields and pages composed of the single digits of these sets, `--words NAME ...` fields with words beside the number;
+see benchmarks/composed.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from composed import composed, pages
+from composed import composed, pages, worded
 from designs import DESIGNS
 from engines import ENGINES as PROGRAMS
 from engines import Answer, Engine, MissingEngineError, versions
@@ -38,7 +39,7 @@ from rows import RESULTS, append, machine, today
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 FOREIGN = ("tesseract", "rapidocr")
-FIELDS, PAGES = 300, 40  # composed of each set
+FIELDS, PAGES, WORDED = 300, 40, 150  # composed of each set
 FEW = 20  # of at most so many pages each has a row
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file
@@ -240,7 +241,7 @@ def started(names: Iterable[str], model: str, say: Console) -> list[Engine]:
 
 
 def wanted_sets(
-    folder: Path, only: Sequence[str] | None, compose: Sequence[str] = ()
+    folder: Path, only: Sequence[str] | None, compose: Sequence[str] = (), words: Sequence[str] = ()
 ) -> tuple[list[PictureSet], list[str]]:
     """The sets to be answered, and the names of those to be scored: non-digits need digits to be compared with.
 
@@ -248,9 +249,9 @@ def wanted_sets(
         ValueError: there are no sets, or none of these names, or those to compose of hold no single digits.
     """
     there = dict(find(folder)) if folder.is_dir() else {}
-    if only is not None and not only and not compose:
-        raise ValueError("Expected names of sets after --only; none makes sense with --compose alone.")
-    unknown = [name for name in (*(only or ()), *compose) if name not in there]
+    if only is not None and not only and not compose and not words:
+        raise ValueError("Expected names of sets after --only; none makes sense with --compose or --words alone.")
+    unknown = [name for name in (*(only or ()), *compose, *words) if name not in there]
     if not there or unknown:
         names = ", ".join(there) or "there are none"
         raise ValueError(f"Expected sets of {folder} ({names}). Received: {', '.join(unknown) or 'no name'}.")
@@ -258,6 +259,7 @@ def wanted_sets(
     sets = [part for name in chosen for part in load(name, there[name])]
     single = [part for name in compose for part in load(name, there[name])]
     sets += [composed(part, FIELDS, SEED) for part in single] + [pages(part, PAGES, SEED) for part in single]
+    sets += [worded(part, WORDED, SEED) for name in words for part in load(name, there[name])]
     names = [part.name for part in sets]
     if any(part.kind == "other" for part in sets):
         sets += [part for name in POSITIVES if name in there and name not in names for part in load(name, there[name])]
@@ -272,6 +274,7 @@ def main() -> None:
     parser.add_argument("--engines", default="inkdigits", help=f"separated by commas, of: {', '.join(ENGINES)}")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="sets to measure; all of them when left out")
     parser.add_argument("--compose", nargs="+", default=(), metavar="NAME", help="make fields and pages of them")
+    parser.add_argument("--words", nargs="+", default=(), metavar="NAME", help="make fields with words of them, too")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
     parser.add_argument("--results", type=Path, default=RESULTS / "realworld.csv", metavar="CSV")
     parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")
@@ -281,7 +284,7 @@ def main() -> None:
     if unknown := [name for name in names if name not in ENGINES]:
         parser.error(f"Expected engines of {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
     try:
-        whole, scored = wanted_sets(given.folder, given.only, given.compose)
+        whole, scored = wanted_sets(given.folder, given.only, given.compose, given.words)
     except (ValueError, ImageError) as error:
         parser.error(str(error))
 

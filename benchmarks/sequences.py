@@ -44,11 +44,14 @@ def train(steps: int) -> None:
     hands = taught(faces(load_typefaces(progress=True)))
     identity = {"steps": steps, "data": data.sha256, "typefaces": fingerprint()}
     with rich.progress.Progress() as bar:
-        task = bar.add_task("learning to read lines", total=steps)
-        model = lining.trained(
-            data, steps, seed=0, told=lambda _, done, total: bar.update(task, completed=done),
-            progress=Progress(RUN / "checkpoint.npz", identity), faces=hands,
-        )  # fmt: skip
+        task = bar.add_task("", total=steps)
+
+        def told(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        read, worded = (Progress(RUN / f"{name}.npz", identity) for name in ("read", "worded"))
+        model = lining.trained(data, steps, 0, told=told, progress=read, faces=hands)
+        model = lining.worded(model, data, steps, 0, told=told, progress=worded, faces=hands)
     model.save(RUN / "sequences.keras")
     made = {"steps": steps, "created": datetime.now(UTC).isoformat(timespec="seconds")}
     write_atomically(card, json.dumps(made))

@@ -139,6 +139,24 @@ def test_fields_are_composed_of_the_digits_of_a_set(
     assert sum(map(str.__eq__, read, fields.labels)) >= 6  # what is on them is what they are labelled with
 
 
+def test_words_stand_beside_the_numbers_of_composed_fields(
+    realworld: ModuleType, labelled: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "own.npz", labels=np.arange(10), **{f"img_{i:05}": picture(i) for i in range(10)})
+    (digits,) = labelled.load("own", tmp_path / "own.npz")
+    monkeypatch.setattr(importlib.import_module("composed"), "load_typefaces", lambda **_: {})
+    fields, plain = realworld.worded(digits, 30, seed=3), realworld.composed(digits, 30, seed=3)
+    assert (fields.name, fields.kind, len(fields), fields.total) == ("words beside own", "string", 30, 30)
+    assert all(pixels.dtype == np.uint8 and pixels.ndim == 3 for pixels in fields.pictures)
+    wide, narrow = (np.mean([pixels.shape[1] for pixels in part.pictures]) for part in (fields, plain))
+    assert wide > 1.2 * narrow
+    answers = realworld.ENGINES["inkdigits"]("default").answers(fields.pictures, "string")
+    read = ["".join(answer.text.split()) for answer in answers]
+    assert sum(label in text for label, text in zip(fields.labels, read, strict=True)) >= 15
+    monkeypatch.setattr(realworld, "WORDED", 2)
+    assert realworld.wanted_sets(tmp_path, [], words=["own"])[1] == ["words beside own"]
+
+
 def test_pages_are_composed_of_lines_of_numbers(realworld: ModuleType, labelled: ModuleType, tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", labels=np.arange(10), **{f"img_{i:05}": picture(i) for i in range(10)})
     (digits,) = labelled.load("own", tmp_path / "own.npz")
@@ -164,6 +182,8 @@ def test_fields_are_not_composed_of_anything_but_single_digits(realworld: Module
         realworld.wanted_sets(tmp_path, None, ["numbers"])
     with pytest.raises(ValueError, match="Received: letters"):
         realworld.wanted_sets(tmp_path, None, ["letters"])
+    with pytest.raises(ValueError, match="Received: letters"):
+        realworld.wanted_sets(tmp_path, [], words=["letters"])
     with pytest.raises(ValueError, match="--only"):
         realworld.wanted_sets(tmp_path, [])
     saved(tmp_path / "digits.npz", [1, 2])
@@ -294,9 +314,11 @@ def test_inkdigits_counts_a_broken_picture_as_wrong(engines: ModuleType, tmp_pat
 @pytest.mark.parametrize("name", ["cut", "boxes", "digitwise"])
 def test_other_designs_read_easy_pictures_too(name: str, realworld: ModuleType, engines: ModuleType) -> None:
     design = realworld.ENGINES[name]()
-    given = [written("407 83", "12"), np.full((50, 90), 240, np.uint8), "no picture"]
+    page = written("407 83", "12")
+    given = [page, np.full((50, 90), 240, np.uint8), "no picture", page // 3]
     answers = list(design.answers(given, "page"))
     assert answers[0].text.splitlines()[0] == "407 83" and answers[0].text.count("\n") == 1
+    assert answers[3].text == answers[0].text, "dark paper is paper, too"
     assert answers[1].refused and answers[1].text == ""
     assert answers[2] is engines.BROKEN and design.cpu_seconds() > 0
 

@@ -1042,30 +1042,64 @@ def test_lines_come_in_batches_of_the_same_length_in_the_order_of_the_steps(few:
     assert not np.array_equal(other[0], every[0][0])
 
 
-def test_the_last_lines_are_varied_and_the_rate_rises_again(
+def test_in_each_part_the_rate_rises_and_the_lines_are_of_another_kind(
     few: None, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plain, varied = lining.PARTS
+    (worded,) = lining.WORDED
+    assert not plain.varied and not plain.words and varied.varied and not varied.words
+    assert worded.varied and 0 < worded.words < 0.5
     rates = lining.rates(100)
-    plain, varied = rates[:80], rates[80:]
-    assert rates.shape == (100,) and plain.argmax() < 10 and varied.argmax() < 10
-    assert plain.max() == pytest.approx(lining.RATE, rel=0.05) and varied.max() == pytest.approx(lining.AGAIN, rel=0.05)
-    assert max(plain[-1], varied[-1]) < 0.05 * lining.RATE
+    assert rates.shape == (100,)
+    for part, those in ((plain, rates[:80]), (varied, rates[80:]), (worded, lining.rates(20, lining.WORDED))):
+        assert those.argmax() < 10 and those.max() == pytest.approx(part.rate, rel=0.05)
+        assert those[-1] < 0.05 * part.rate
     assert lining.rates(1).shape == (1,)
 
     asked: list[tuple[Any, ...]] = []
     monkeypatch.setattr(lining, "CHUNK", 4)
-    monkeypatch.setattr(lining, "ahead", lambda make, tasks, *_: (asked.extend(tasks), [])[1])
-    assert not list(lining.batches(digits, 5, 0, 40))
-    assert [task[3] for task in asked] == [False] * 8 + [True] * 2
+    with monkeypatch.context() as patch:
+        patch.setattr(lining, "ahead", lambda make, tasks, *_: (asked.extend(tasks), [])[1])
+        assert not list(lining.batches(digits, 5, 0, 40))
+        assert not list(lining.batches(digits, 5, 5, 10, parts=lining.WORDED, before=40))
+    assert asked[:10] == [(5, number, 4, plain if number < 8 else varied) for number in range(10)]
+    assert asked[10:] == [(5, 11, 4, worded), (5, 12, 2, worded)], "other fields than before"
 
     lining._begin(digits.images, digits.labels)
-    (plain_lines,), (varied_lines,) = (lining._chunk(2, 0, 1, varied) for varied in (False, True))
-    assert not np.array_equal(plain_lines[0], varied_lines[0])
+    drawn: list[lining.Part] = []
+    write = lining.field
+    monkeypatch.setattr(lining, "field", lambda *given: (drawn.append(given[3]), write(*given))[1])
+    inks = [lining._chunk(2, 0, 1, part)[0][0] for part in (plain, varied)]
+    assert set(drawn) == {plain, varied} and not np.array_equal(*inks)
+
+
+def test_a_reader_of_lines_learns_what_words_are_and_stays_close_to_what_it_was(
+    few: None, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = lining.trained(digits, 1, seed=1)
+    old = reader.get_weights()
+    asked: list[tuple[Any, ...]] = []
+    made = lining.batches
+    monkeypatch.setattr(
+        lining, "batches", lambda *given, **how: (asked.append((given[2:4], how)), made(*given, **how))[1]
+    )
+    told: list[tuple[str, int, int]] = []
+    kept = Progress(tmp_path / "worder.npz", {})
+    given = (digits, 10, 1, 1, lambda *what: told.append(what), kept)
+    new = lining.worded(reader, *given).get_weights()
+    assert asked == [((0, 4), {"parts": lining.WORDED, "before": 10})] and lining.more(10) == 4
+    assert told == [("learning to leave out words", 4, 4)]
+    after = lining.trained(digits, 4, 1, progress=kept).get_weights()  # goes on at the end of that training
+    for before, middle, end in zip(old, new, after, strict=True):
+        np.testing.assert_allclose(middle, before + lining.BETWEEN * (end - before), atol=1e-6)
+    assert any(not np.array_equal(before, middle) for before, middle in zip(old, new, strict=True))
+    for before, still in zip(old, reader.get_weights(), strict=True):
+        assert np.array_equal(before, still)
 
 
 def test_other_processes_make_the_same_lines(digits: Dataset) -> None:
     lining._begin(digits.images, digits.labels)
-    (one,) = lining._chunk(2, 0, 1)
+    (one,) = lining._chunk(2, 0, 1, lining.PARTS[0])
     (other,) = lining.batches(digits, 2, 0, 1)
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
@@ -1095,15 +1129,17 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
     asked: list[dict[str, Any]] = []
     faces = (handmade.face(),)
     one = Page(upright, boxes, np.array([3, 5], np.uint8))
+    part = lining.Part(1, 1e-3, varied=True, words=0.4)
     monkeypatch.setattr(sheets, "field", lambda *_, **how: (asked.append(how), one)[1])
     for lean, order in ((0.0, [3, 5]), (0.6, [5, 3])):
         monkeypatch.setattr(lining, "LEANING", 1.0)
         monkeypatch.setattr(lining, "LEANS", (lean, lean))
         lining._begin(digits.images, digits.labels, faces)
-        ink, told = lining._line(np.random.default_rng(0))
+        ink, told = lining._line(np.random.default_rng(0), part)
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
-    assert asked == [{"width": lines.LONGEST, "apart": lining.APART, "varied": False, "faces": faces}] * 2
+    how = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.4, "faces": faces}
+    assert asked == [how] * 2
 
 
 def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
@@ -1123,7 +1159,7 @@ def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(
     for one, other in zip(whole, resumed, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     (same,) = lining.batches(digits, 1, 0, 1)
-    monkeypatch.setattr(lining, "batches", lambda *_: iter([same] * 40))
+    monkeypatch.setattr(lining, "batches", lambda *_, **__: iter([same] * 40))
     losses: list[float] = []
     monkeypatch.setattr(Learner, "learn", lambda *given: losses.append(learn(*given)))
     lining.trained(digits, 40, seed=1)
@@ -1146,16 +1182,16 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     ):  # fmt: skip
         monkeypatch.setattr(room, name, value)
     line = lining.trained
-    monkeypatch.setattr(lining, "trained", lambda *asked: (given.append(asked[-1]), line(*asked))[1])
+    monkeypatch.setattr(lining, "trained", lambda *asked, **how: (given.append(asked[-1]), line(*asked, **how))[1])
     learn = Learner.learn
     with monkeypatch.context() as patch:
         stop_at(7, patch)
         with pytest.raises(KeyboardInterrupt):
             training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True)
-    assert given == [faces[::2]] * 3, "the second typeface is held back"
+    assert given == [faces[::2]] * 4, "the second typeface is held back"
     with pytest.raises(RecipeError, match="same typefaces"):
         training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
-    kept = [".lock", training.CHECKPOINT, training.CLOSER, training.LINER]
+    kept = [".lock", training.CHECKPOINT, training.CLOSER, training.LINER, training.WORDER]
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
     steps: list[int] = []
     monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
@@ -1176,7 +1212,8 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     assert len(weighing) == 20
     for (images, labels), how in made:
         assert len(images) == len(labels) == 5000, "of digits that were held back"
-        assert how == {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "faces": faces[1:2]}
+        kind = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.0}
+        assert how == {"faces": faces[1:2], **kind}
     assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
     assert 9.0 in constants(onnx.load(path).graph)
 

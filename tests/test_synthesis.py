@@ -475,6 +475,47 @@ def test_in_some_fields_digits_stand_far_apart(
     assert np.median(near) < 0.3 < 0.6 < np.median(far)
 
 
+@pytest.mark.parametrize("varied", [False, True])
+def test_words_stand_beside_the_numbers_of_some_fields(
+    varied: bool, images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = np.ones((24, 40), np.float32)
+    put: list[tuple[str, float, float]] = []
+    keep = sheets._Sheet.put
+
+    def seen(sheet: Any, ink: NDArray[np.float32], x: float, y: float, digit: int | None = None) -> None:
+        if ink is text or digit is not None:
+            put.append(("t" if ink is text else "d", x, x + ink.shape[1]))
+        keep(sheet, ink, x, y, digit)
+
+    monkeypatch.setattr(sheets, "_text", lambda *_: text)
+    monkeypatch.setattr(sheets._Sheet, "put", seen)
+
+    def orders(words: float) -> list[str]:
+        """In which texts and digits were put on each of 80 fields."""
+        found = []
+        for seed in range(80):
+            put.clear()
+            made = field(np.random.default_rng(seed), images, labels, width=512, varied=varied, words=words)
+            found.append("".join(kind for kind, *_ in put))
+            assert len(made.digits) <= found[-1].count("d"), "words are no digits"
+            if found[-1].startswith("t") and len(put) > 1:
+                assert put[1][1] >= put[0][2], "what follows a word stands beside it"
+        return found
+
+    assert not any("t" in order for order in orders(0.0))
+    assert 25 < sum("t" in order for order in orders(0.5)) < 55
+    again = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(sheets, "AGAIN", share)
+        every = orders(1.0)
+        assert all("t" in order for order in every)
+        before, after = (sum(side in order for order in every) for side in ("td", "dt"))
+        assert before > 30 and 25 < after < 70
+        again.append(sum("dtd" in order or "dttd" in order for order in every))
+    assert again[1] > again[0] + 5, "numbers stand after words, too"
+
+
 def test_no_digit_of_a_varied_field_is_half_cut(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,4 +12,4 @@ STEPS = 8000
 PAGES = 30000
 """Pages that the second one learns from."""
 LINES = 20_000
-"""Batches of 32 fields that the third one learns from."""
+"""Batches of 32 fields that the third one learns to read digits from."""

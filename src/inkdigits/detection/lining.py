@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -18,6 +20,9 @@ from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
 from inkdigits.synthesis.typefaces import Face
 
+if TYPE_CHECKING:
+    from inkdigits.synthesis.pages import Page
+
 BATCH = 32
 CHUNK = 32
 """Batches made at once, of lines about as long as each other."""
@@ -29,12 +34,33 @@ LEVEL = 0.6
 """Digits stand on one line when their middles differ by less than this part of the highest one's height."""
 LEANING, LEANS = 0.4, (-0.2, 0.6)
 """So many lines lean to the right by a part of their height, drawn between these."""
-VARIED = 0.2
-"""This part of the batches, the last, is of varied fields."""
-RATE, AGAIN = 2e-3, 5e-4
-"""The highest learning rate, and the highest of the last part, in which it rises and falls again."""
 OPTIMIZER = Optimizer(name="adamw", weight_decay=0.02, clip_norm=5.0)
 SCHEDULE = Schedule(name="one-cycle", warmup=0.1, final=0.005)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a training."""
+
+    share: int
+    """How long it is, beside the others."""
+    rate: float
+    """Its highest learning rate: in each part it rises and falls."""
+    varied: bool = False
+    """Whether its fields are varied."""
+    words: float = 0.0
+    """So many of them have words beside the number, which are not to be read."""
+
+
+PARTS = Part(4, 2e-3), Part(1, 5e-4, varied=True)
+"""Of the training that teaches digits."""
+WORDED = (Part(1, 1e-3, varied=True, words=0.15),)
+"""Of the one after it, that teaches what words are."""
+MORE = 0.4
+"""That one has so many batches for each of the first."""
+BETWEEN = 0.55
+"""So far from the weights before that to those after it are the ones kept: after it digits in unknown hands are taken
+for words; in between hardly any are, and words are known nearly as well (Wortsman et al., 2022)."""
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 """Ink (n, 32, W, 1), digits from left to right (n, `MOST`), and how many they are (n,)."""
 _data: Any = None
@@ -49,6 +75,10 @@ def trained(
     told: Told | None = None,
     progress: Progress | None = None,
     faces: Sequence[Face] = (),
+    *,
+    parts: Sequence[Part] = PARTS,
+    reader: Any = None,
+    before: int = 0,
 ) -> Any:
     """A network that has learned to read lines; its weights are averaged over the training.
 
@@ -60,6 +90,9 @@ def trained(
         told: is told of progress.
         progress: where it is kept how far the training is, to go on from there.
         faces: typefaces to make fields of, too.
+        parts: of the training.
+        reader: a network whose weights it begins with.
+        before: batches that this one has learned from.
 
     Raises:
         RecipeError: what was kept is of another training.
@@ -80,9 +113,13 @@ def trained(
         tf.TensorSpec((BATCH, MOST), tf.int32),
         tf.TensorSpec((BATCH,), tf.int32),
     ]
-    third = learner.Learner(layers.lining, loss, batch, OPTIMIZER, rates(steps), seed)
+    third = learner.Learner(layers.lining, loss, batch, OPTIMIZER, rates(steps, parts), seed)
+    if reader:
+        third.model.set_weights(reader.get_weights())
+        third.average.set_weights(reader.get_weights())
     begun = progress.resume(third) if progress else 0
-    for step, given in enumerate(batches(data, seed, begun, steps, workers, faces), begun):
+    made = batches(data, seed, begun, steps, workers, faces, parts=parts, before=before)
+    for step, given in enumerate(made, begun):
         third.learn(step, given)
         if progress:
             progress.keep(third, step + 1, steps)
@@ -91,19 +128,65 @@ def trained(
     return third.average
 
 
-def rates(steps: int) -> NDArray[np.float32]:
-    """The learning rate of each step, (steps,): it rises and falls once on plain fields, and once on varied ones."""
+def worded(
+    reader: Any,
+    data: Dataset,
+    lines: int,
+    seed: int,
+    workers: int = 1,
+    told: Told | None = None,
+    progress: Progress | None = None,
+    faces: Sequence[Face] = (),
+) -> Any:
+    """What becomes of a `reader` that learned from `lines` batches when it learns from fields with words, too.
+
+    Other arguments and errors are those of `trained`.
+    """
+
+    def tell(_: str, done: int, total: int) -> None:
+        if told:
+            told("learning to leave out words", done, total)
+
+    how: dict[str, Any] = {"parts": WORDED, "reader": reader, "before": lines}
+    learned = trained(data, more(lines), seed, workers, tell, progress, faces, **how)
+    pairs = zip(reader.get_weights(), learned.get_weights(), strict=True)
+    learned.set_weights([old + BETWEEN * (new - old) for old, new in pairs])
+    return learned
+
+
+def more(lines: int) -> int:
+    """Batches with words, after so many without."""
+    return int(MORE * lines)
+
+
+def rates(steps: int, parts: Sequence[Part] = PARTS) -> NDArray[np.float32]:
+    """The learning rate of each step, (steps,)."""
     from inkdigits.training.optimization import learning_rates
 
-    plain = _plain(steps)
-    parts = learning_rates(SCHEDULE, RATE, plain), learning_rates(SCHEDULE, AGAIN, steps - plain)
-    return np.concatenate(parts)
+    counts = zip(parts, np.diff([*_starts(steps, parts), steps]).tolist(), strict=True)
+    return np.concatenate([learning_rates(SCHEDULE, part.rate, count) for part, count in counts])
 
 
-def _plain(steps: int) -> int:
-    """How many of the steps are on plain fields: the first ones, all of a chunk."""
-    chunks = -(-(steps - int(VARIED * steps)) // CHUNK)
-    return min(steps, chunks * CHUNK)
+def _starts(steps: int, parts: Sequence[Part]) -> list[int]:
+    """The first step of each part; a chunk begins there."""
+    shares = [part.share for part in parts]
+    before = [sum(shares[:number]) for number in range(len(shares))]
+    return [min(steps, CHUNK * -(-steps * share // (CHUNK * sum(shares)))) for share in before]
+
+
+def field(
+    rng: np.random.Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    part: Part,
+    faces: Sequence[Face] = (),
+) -> Page:
+    """A field as a part of the training has them, of these digits (N, 28, 28) and typefaces."""
+    from inkdigits.synthesis import pages
+
+    return pages.field(
+        rng, images, labels, width=LONGEST, apart=APART, varied=part.varied, words=part.words, faces=faces
+    )
 
 
 def seen(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -126,15 +209,25 @@ def padded(ink: NDArray[np.float32], wide: int | None = None) -> NDArray[np.floa
 
 
 def batches(
-    data: Dataset, seed: int, first: int, steps: int, workers: int = 1, faces: Sequence[Face] = ()
+    data: Dataset,
+    seed: int,
+    first: int,
+    steps: int,
+    workers: int = 1,
+    faces: Sequence[Face] = (),
+    *,
+    parts: Sequence[Part] = PARTS,
+    before: int = 0,
 ) -> Iterator[Batch]:
-    """The batches of steps `first` to `steps`, made by other processes ahead of time."""
+    """The batches of steps `first` to `steps`, made by other processes ahead of time; see `trained`."""
     if first == steps:
         return
     left = first % CHUNK
-    numbers = range(first // CHUNK, -(-steps // CHUNK))
-    plain = _plain(steps)
-    tasks = [(seed, number, min(CHUNK, steps - number * CHUNK), number * CHUNK >= plain) for number in numbers]
+    starts = _starts(steps, parts)
+    tasks = [
+        (seed, before // CHUNK + start // CHUNK, min(CHUNK, steps - start), parts[bisect(starts, start) - 1])
+        for start in range(first - left, steps, CHUNK)
+    ]
     for made in ahead(_chunk, tasks, workers, _begin, data.images, data.labels, faces):
         yield from made[left:]
         left = 0
@@ -145,9 +238,9 @@ def _begin(images: NDArray[np.uint8], labels: NDArray[np.uint8], faces: Sequence
     _data = images, labels, faces
 
 
-def _chunk(seed: int, number: int, count: int, varied: bool = False) -> list[Batch]:
-    """So many batches; their lines are sorted by length, the batches are not."""
-    lines = [_line(np.random.default_rng([seed + 7, number, i]), varied) for i in range(BATCH * count)]
+def _chunk(seed: int, number: int, count: int, part: Part) -> list[Batch]:
+    """So many batches of a part; their lines are sorted by length, the batches are not."""
+    lines = [_line(np.random.default_rng([seed + 7, number, i]), part) for i in range(BATCH * count)]
     order = np.argsort([ink.shape[1] for ink, _ in lines], kind="stable").reshape(count, BATCH)
     order = np.random.default_rng([seed + 7, number]).permutation(order)
     return [_batch([lines[i] for i in rows]) for rows in order]
@@ -162,14 +255,12 @@ def _batch(lines: list[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> Batch:
     return np.stack([padded(ink, longest) for ink, _ in lines]), digits, counts
 
 
-def _line(rng: np.random.Generator, varied: bool = False) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _line(rng: np.random.Generator, part: Part) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What is seen of a field whose digits stand on one line, and these from left to right."""
-    from inkdigits.synthesis.pages import field
-
     images, labels, faces = _data
     lean = rng.uniform(*LEANS) if rng.random() < LEANING else 0.0
     while True:
-        made = field(rng, images, labels, width=LONGEST, apart=APART, varied=varied, faces=faces)
+        made = field(rng, images, labels, part, faces)
         middles = made.boxes[:, :2] + made.boxes[:, 2:] / 2
         if 0 < len(made.digits) <= MOST and np.ptp(middles[:, 1]) < LEVEL * made.boxes[:, 3].max():
             break

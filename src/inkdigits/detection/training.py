@@ -24,7 +24,6 @@ from inkdigits.detection import LINES, PAGES, STEPS, graph, lining, network, ref
 from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted, weighed
 from inkdigits.detection.finder import FORMAT, KEY
-from inkdigits.detection.lines import LONGEST
 from inkdigits.detection.onnx_layers import weights_of
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.refining import Told
@@ -50,8 +49,8 @@ EPOCHS = 4
 HELD = 8
 """One in so many typefaces is held back."""
 CHECKPOINT = "checkpoint.npz"
-CLOSER, LINER = "closer.npz", "liner.npz"
-"""Where the second network stands, and the third."""
+CLOSER, LINER, WORDER = "closer.npz", "liner.npz", "worder.npz"
+"""Where the second network stands, and the third, before it is told of words and after that."""
 FILE = "pages.onnx"
 
 _data: Any = None
@@ -124,7 +123,7 @@ def train_pages(
         if not resume:
             if (folder / FILE).exists():
                 raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
-            for later in (CLOSER, LINER):  # without a first network they are of no use
+            for later in (CLOSER, LINER, WORDER):  # without a first network they are of no use
                 (folder / later).unlink(missing_ok=True)
         for step, batch in enumerate(_batches(training, taught(faces), seed, begun, steps, workers), begun):
             learner.learn(step, batch)
@@ -144,7 +143,7 @@ def train_pages(
             workers=workers,
             told=told,
         )
-        for done in (CLOSER, LINER, CHECKPOINT):
+        for done in (CLOSER, LINER, WORDER, CHECKPOINT):
             (folder / done).unlink(missing_ok=True)
     return folder / FILE
 
@@ -187,27 +186,26 @@ def refined(
     """
     from inkdigits.bundle import hardware, packages
     from inkdigits.runtimes import open_onnx
-    from inkdigits.synthesis.pages import field
 
     # What is kept of the third network is taken up again at once; what the second learns from must be found anew.
     made_of = {"data": training.sha256, "typefaces": fingerprint() if faces else None}
     identity = {"lines": lines, "seed": seed, **made_of}
     progress = Progress(path.with_name(LINER), identity)
     reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
-    line = weights_of(reader)
+    progress = Progress(path.with_name(WORDER), identity)
+    line = weights_of(lining.worded(reader, training, lines, seed, workers, told, progress, taught(faces)))
     weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
     found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))
     first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
     identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
-    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, _kept(faces))
+    held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, held_back(faces))
     networks = weights, weights_of(closer), fitted(held, refining.logits(closer, held.crops))
     session = open_onnx(graph.build(*networks, line=line).SerializeToString(), every)
     rngs = (np.random.default_rng([seed + 8, index]) for index in range(max(20, pages // 20)))
     digits = validation.images, validation.labels
-    fields = (field(rng, *digits, width=LONGEST, apart=lining.APART, varied=True, faces=_kept(faces)) for rng in rngs)
-    hearing = weighed(session, fields)
+    hearing = weighed(session, (lining.field(rng, *digits, lining.PARTS[-1], held_back(faces)) for rng in rngs))
     drawn_from = {"typefaces": fingerprint()} if faces else {}
     card = Card(
         format=FORMAT,
@@ -232,7 +230,7 @@ def taught(faces: Sequence[Face]) -> Sequence[Face]:
     return tuple(face for index, face in enumerate(faces) if index % HELD != HELD - 1)
 
 
-def _kept(faces: Sequence[Face]) -> Sequence[Face]:
+def held_back(faces: Sequence[Face]) -> Sequence[Face]:
     """Those that are held back, for calibration."""
     return tuple(faces[HELD - 1 :: HELD])
 

@@ -47,6 +47,10 @@ THOUSANDS = 0.5
 """In so many of them the points of a number, if it has any, stand between thousands."""
 ONES = 0.12
 """So many of their digits are made ones."""
+SIGNS = ("+", "=", "x", ":", "%")
+"""Signs between numbers."""
+AGAIN = 0.3
+"""So many fields with words after the number have another one after these."""
 VISIBLE = 0.72
 """A digit that is cut off counts when more than this part of its ink is on the page."""
 UNCLEAR = (0.3, 0.85)
@@ -150,6 +154,7 @@ def field(
     *,
     apart: float = 0.0,
     varied: bool = False,
+    words: float = 0.0,
     faces: Sequence[Face] = (),
 ) -> Page:
     """A field cut out of a form: one number that nearly fills a picture of at most `height` x `width` pixels.
@@ -160,9 +165,11 @@ def field(
         apart: in so many fields the digits stand far apart, 0.0 to 1.0.
         varied: larger digits, more kinds of hands and numbers, more of them sharp, and none with a digit that is cut so
             that it is hard to say whether it counts: those are made anew.
+        words: on so many fields words, print or signs stand before the number, after it, or both, 0.0 to 1.0.
     """
+    worded = words > 0 and bool(rng.random() < words)
     while True:
-        sheet, pixels = _field(rng, images, labels, height, width, apart, varied, faces)
+        sheet, pixels = _field(rng, images, labels, height, width, apart, varied, worded, faces)
         if sheet.is_clear or not varied:
             return sheet.page(pixels)
 
@@ -175,6 +182,7 @@ def _field(
     width: int,
     apart: float,
     varied: bool,
+    worded: bool,
     faces: Sequence[Face],
 ) -> tuple[_Sheet, NDArray[np.uint8]]:
     """A field and the picture of it; some digits may be cut so that it is hard to say whether they count."""
@@ -182,15 +190,21 @@ def _field(
     unit = float(np.exp(rng.uniform(*np.log((28, 64) if varied else (16, 44)))))
     tall = min(height, int(unit * rng.uniform(1.05, 1.9)))
     wide = min(width, int(unit * rng.uniform(1.5, 16 if far else 8)))
+    before, after = texts(rng, faces, unit) if worded else ([], [])
+    wide = min(width, int(wide + sum(ink.shape[1] + 0.3 * unit for ink in before + after)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
     writer = _writer(rng, images, labels, faces, varied)
     gap = rng.uniform(0.3, 2) if far else rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)
     x = unit * rng.uniform(-0.05, 0.6)
+    x = _worded(rng, sheet, before, x, y, slope, unit)
     if rng.random() < BOXED:
-        _boxed(rng, sheet, writer, x, y, slope, unit)
+        x = _boxed(rng, sheet, writer, x, y, slope, unit)
     else:
+        x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=False, varied=varied)
+    x = _worded(rng, sheet, after, x + 0.25 * unit, y, slope, unit)
+    if after and rng.random() < AGAIN:
         _number(rng, sheet, writer, x, y, slope, unit, gap, text=False, varied=varied)
     if rng.random() < 0.3:  # the line above or below shows
         side = y - unit * rng.uniform(1.0, 1.4) if rng.random() < 0.5 else y + unit * rng.uniform(1.0, 1.4)
@@ -393,6 +407,44 @@ def _rows(edge: NDArray[np.float64], ink: Ink, top: int) -> slice:
     """The rows of a sheet that ink lies on whose first row is `top`."""
     start = min(len(edge), max(0, top))
     return slice(start, max(start, min(len(edge), top + ink.shape[0])))
+
+
+def texts(rng: Generator, faces: Sequence[Face], unit: float) -> tuple[list[Ink], list[Ink]]:
+    """What stands before and after a number that is `unit` pixels high: words, print and signs, on one side at least.
+
+    Args:
+        rng: draws everything.
+        faces: typefaces whose words are written, too.
+        unit: height of the digits, in pixels.
+    """
+    sides = rng.choice(["before", "after", "both"], p=[0.5, 0.2, 0.3])
+
+    def some() -> list[Ink]:
+        return [_text(rng, faces, unit) for _ in range(rng.integers(1, 3))]
+
+    return some() if sides != "after" else [], some() if sides != "before" else []
+
+
+def _text(rng: Generator, faces: Sequence[Face], unit: float) -> Ink:
+    """A word, print or a letter beside digits that are `unit` pixels high."""
+    kind = rng.choice(["word", "printed", "letter", "sign"], p=[0.55, 0.2, 0.12, 0.13])
+    if kind == "word":
+        return _word(rng, faces, max(4, int(unit * rng.uniform(0.35, 0.8))))
+    if kind == "printed":
+        signs = list(typefaces.LETTERS[:35] + typefaces.LETTERS[20:35] * 2 + ":./")
+        return typefaces.printed(rng, "".join(rng.choice(signs, rng.integers(2, 9))), int(unit * rng.uniform(0.3, 0.8)))
+    tall = int(unit * rng.uniform(0.4, 1.1))
+    return typefaces.letter(rng, tall, SIGNS) if kind == "sign" else typefaces.letter(rng, tall)
+
+
+def _worded(
+    rng: Generator, sheet: _Sheet, words: Sequence[Ink], x: float, y: float, slope: float, unit: float
+) -> float:
+    """Put words side by side on the line of a number; returns where what follows may begin."""
+    for ink in words:
+        sheet.put(ink, x, y + slope * x + unit * rng.uniform(0.85, 1.1) - 0.8 * ink.shape[0])
+        x += ink.shape[1] + unit * rng.uniform(0.05, 0.7)
+    return x
 
 
 def _word(rng: Generator, faces: Sequence[Face], height: int) -> Ink:
