@@ -36,8 +36,8 @@ RUN = Path("runs/sequences")
 
 def train(steps: int) -> None:
     """Train the network and write it, unless it was."""
-    card = RUN / "card.json"
-    if card.exists() and json.loads(card.read_text(encoding="utf-8"))["steps"] == steps:
+    card, made = RUN / "card.json", {"steps": steps, "with words": lining.more(steps)}
+    if card.exists() and json.loads(card.read_text(encoding="utf-8")).items() >= made.items():
         return
     RUN.mkdir(parents=True, exist_ok=True)
     data = last_split(load_dataset("mnist", "train"), 5000)[0]
@@ -53,8 +53,7 @@ def train(steps: int) -> None:
         model = lining.trained(data, steps, 0, told=told, progress=read, faces=hands)
         model = lining.worded(model, data, steps, 0, told=told, progress=worded, faces=hands)
     model.save(RUN / "sequences.keras")
-    made = {"steps": steps, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-    write_atomically(card, json.dumps(made))
+    write_atomically(card, json.dumps({**made, "created": datetime.now(UTC).isoformat(timespec="seconds")}))
 
 
 class Reader:

@@ -1061,7 +1061,7 @@ def test_in_each_part_the_rate_rises_and_the_lines_are_of_another_kind(
     with monkeypatch.context() as patch:
         patch.setattr(lining, "ahead", lambda make, tasks, *_: (asked.extend(tasks), [])[1])
         assert not list(lining.batches(digits, 5, 0, 40))
-        assert not list(lining.batches(digits, 5, 5, 10, parts=lining.WORDED, before=40))
+        assert not list(lining.batches(digits, 5, 5, 10, parts=lining.WORDED, before=39))
     assert asked[:10] == [(5, number, 4, plain if number < 8 else varied) for number in range(10)]
     assert asked[10:] == [(5, 11, 4, worded), (5, 12, 2, worded)], "other fields than before"
 
@@ -1076,8 +1076,16 @@ def test_in_each_part_the_rate_rises_and_the_lines_are_of_another_kind(
 def test_a_reader_of_lines_learns_what_words_are_and_stays_close_to_what_it_was(
     few: None, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = lining.trained(digits, 1, seed=1)
+    reader = lining.trained(digits, 1, seed=2)
     old = reader.get_weights()
+    begun: list[Any] = []
+    learn = Learner.learn
+
+    def seen(learner: Any, step: int, batch: Any) -> float:
+        begun.extend([] if step else [learner.model.get_weights(), learner.average.get_weights()])
+        return learn(learner, step, batch)
+
+    monkeypatch.setattr(Learner, "learn", seen)
     asked: list[tuple[Any, ...]] = []
     made = lining.batches
     monkeypatch.setattr(
@@ -1089,6 +1097,8 @@ def test_a_reader_of_lines_learns_what_words_are_and_stays_close_to_what_it_was(
     new = lining.worded(reader, *given).get_weights()
     assert asked == [((0, 4), {"parts": lining.WORDED, "before": 10})] and lining.more(10) == 4
     assert told == [("learning to leave out words", 4, 4)]
+    for begins in begun:
+        assert all(map(np.array_equal, begins, old)), "it begins with what is known"
     after = lining.trained(digits, 4, 1, progress=kept).get_weights()  # goes on at the end of that training
     for before, middle, end in zip(old, new, after, strict=True):
         np.testing.assert_allclose(middle, before + lining.BETWEEN * (end - before), atol=1e-6)
@@ -1181,7 +1191,15 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
         (training, "rendered", lambda _: faces), (training, "load_typefaces", lambda **_: {}),
     ):  # fmt: skip
         monkeypatch.setattr(room, name, value)
-    line = lining.trained
+    line, words = lining.trained, lining.worded
+
+    def marked(*asked: Any) -> Any:
+        reader = words(*asked)
+        (layer,) = (layer for layer in reader.layers if layer.name == "signs")
+        layer.set_weights([layer.get_weights()[0], np.arange(11, dtype=np.float32)])
+        return reader
+
+    monkeypatch.setattr(lining, "worded", marked)
     monkeypatch.setattr(lining, "trained", lambda *asked, **how: (given.append(asked[-1]), line(*asked, **how))[1])
     learn = Learner.learn
     with monkeypatch.context() as patch:
@@ -1216,6 +1234,7 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
         assert how == {"faces": faces[1:2], **kind}
     assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
     assert 9.0 in constants(onnx.load(path).graph)
+    assert np.arange(11, dtype=np.float32).tobytes() in path.read_bytes(), "the third network knows words"
 
 
 def constants(graph_: Any) -> set[float]:

@@ -17,7 +17,10 @@ def command(
     steps: int = typer.Option(STEPS, min=1, metavar="N", help="Batches of 16 pages to learn to find digits from."),
     pages: int = typer.Option(PAGES, min=1, metavar="N", help="Pages to learn from what is found on them."),
     lines: int = typer.Option(
-        LINES, min=1, metavar="N", help="Batches of 32 fields to learn to read lines from; two fifths more have words."
+        LINES,
+        min=1,
+        metavar="N",
+        help="Batches of 32 fields to learn to read lines from; 40 % more have words on some.",
     ),
     seed: int = typer.Option(0, min=0, metavar="N", help="Of the weights and the pages."),
     workers: int | None = typer.Option(

@@ -225,7 +225,7 @@ def batches(
     left = first % CHUNK
     starts = _starts(steps, parts)
     tasks = [
-        (seed, before // CHUNK + start // CHUNK, min(CHUNK, steps - start), parts[bisect(starts, start) - 1])
+        (seed, -(-before // CHUNK) + start // CHUNK, min(CHUNK, steps - start), parts[bisect(starts, start) - 1])
         for start in range(first - left, steps, CHUNK)
     ]
     for made in ahead(_chunk, tasks, workers, _begin, data.images, data.labels, faces):

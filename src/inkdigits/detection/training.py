@@ -93,7 +93,8 @@ def train_pages(
         out: the folder.
         steps: batches of 16 pages that the first network learns from.
         pages: that the second one learns from.
-        lines: batches of 32 fields that the third one learns from.
+        lines: batches of 32 fields that the third one learns to read digits from; from `lining.more` as many more, some
+            with words, it learns to leave words out.
         seed: of the weights and the pages.
         typefaces: make pages of typefaces that look like handwriting, too; npm fetches them once.
         resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.
@@ -174,7 +175,7 @@ def refined(
         steps: that `model` was trained for.
         seed: of the pages and the networks' weights.
         pages: that the second one learns from.
-        lines: batches of fields that the third one learns from.
+        lines: batches of fields that the third one learns to read digits from; see `train_pages`.
         faces: typefaces to make pages and fields of; some are held back, as some digits are.
         workers: processes that make pages, beside this one.
         told: is told of progress.
@@ -192,13 +193,12 @@ def refined(
     identity = {"lines": lines, "seed": seed, **made_of}
     progress = Progress(path.with_name(LINER), identity)
     reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
-    progress = Progress(path.with_name(WORDER), identity)
+    progress = Progress(path.with_name(WORDER), {**identity, "reader": _fingerprint(reader)})
     line = weights_of(lining.worded(reader, training, lines, seed, workers, told, progress, taught(faces)))
     weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
     found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))
-    first = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
-    identity = {"first network": first, "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
+    identity = {"first network": _fingerprint(model), "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, held_back(faces))
     networks = weights, weights_of(closer), fitted(held, refining.logits(closer, held.crops))
@@ -223,6 +223,11 @@ def refined(
     )
     built = graph.build(*networks, line=line, hearing=hearing, metadata={KEY: json.dumps(asdict(card))})
     write_atomically(path, built.SerializeToString())
+
+
+def _fingerprint(model: Any) -> str:
+    """A SHA-256 of a network's weights."""
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
 
 
 def taught(faces: Sequence[Face]) -> Sequence[Face]:
