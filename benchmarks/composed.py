@@ -48,12 +48,7 @@ def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
         count: of fields.
         seed: of which digits stand side by side, and on what paper.
     """
-
-    def field(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
-        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS)).tolist()
-        return _field(rng, [ink(i) for i in chosen]), "".join(digits.labels[i] for i in chosen)
-
-    return _made(digits, "composed of", "string", count, seed, field)
+    return _fields(digits, "composed of", count, seed)
 
 
 def worded(digits: PictureSet, count: int, seed: int) -> PictureSet:
@@ -64,13 +59,7 @@ def worded(digits: PictureSet, count: int, seed: int) -> PictureSet:
     Raises:
         DatasetError: the typefaces cannot be had; npm fetches them once.
     """
-    hands = held_back(faces(load_typefaces(progress=True)))
-
-    def field(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
-        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS)).tolist()
-        return _field(rng, [ink(i) for i in chosen], hands), "".join(digits.labels[i] for i in chosen)
-
-    return _made(digits, "words beside", "string", count, seed, field)
+    return _fields(digits, "words beside", count, seed, held_back(faces(load_typefaces(progress=True))))
 
 
 def pages(digits: PictureSet, count: int, seed: int) -> PictureSet:
@@ -85,6 +74,16 @@ def pages(digits: PictureSet, count: int, seed: int) -> PictureSet:
         return _page(rng, [[[ink(i) for i in number] for number in line] for line in drawn]), label
 
     return _made(digits, "pages of", "page", count, seed, page)
+
+
+def _fields(digits: PictureSet, name: str, count: int, seed: int, hands: Sequence[Face] | None = None) -> PictureSet:
+    """Fields with one number; beside words, if hands are given."""
+
+    def field(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
+        chosen = rng.integers(len(digits), size=rng.integers(*DIGITS)).tolist()
+        return _field(rng, [ink(i) for i in chosen], hands), "".join(digits.labels[i] for i in chosen)
+
+    return _made(digits, name, "string", count, seed, field)
 
 
 def _made(

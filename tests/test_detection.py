@@ -1105,6 +1105,8 @@ def test_a_reader_of_lines_learns_what_words_are_and_stays_close_to_what_it_was(
     assert any(not np.array_equal(before, middle) for before, middle in zip(old, new, strict=True))
     for before, still in zip(old, reader.get_weights(), strict=True):
         assert np.array_equal(before, still)
+    with pytest.raises(RecipeError, match="same reader"):
+        lining.worded(lining.trained(digits, 1, seed=3), *given)
 
 
 def test_other_processes_make_the_same_lines(digits: Dataset) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from inkdigits.datasets import Dataset
 from inkdigits.detection.lines import BLANK, HEIGHT, LEAST, LONGEST, MULTIPLE, PAPER
 from inkdigits.detection.network import FAINT
-from inkdigits.detection.progress import Progress
+from inkdigits.detection.progress import Progress, weights_hash
 from inkdigits.detection.refining import Told
 from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
@@ -59,8 +59,8 @@ WORDED = (Part(1, 1e-3, varied=True, words=0.15),)
 MORE = 0.4
 """That one has so many batches for each of the first."""
 BETWEEN = 0.55
-"""So far from the weights before that to those after it are the ones kept: after it digits in unknown hands are taken
-for words; in between hardly any are, and words are known nearly as well (Wortsman et al., 2022)."""
+"""So far from the weights before that to those after it are the ones kept: after it more digits in unknown hands are
+taken for words; in between few are, and much of what was learned of words is known (Wortsman et al., 2022)."""
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 """Ink (n, 32, W, 1), digits from left to right (n, `MOST`), and how many they are (n,)."""
 _data: Any = None
@@ -114,7 +114,7 @@ def trained(
         tf.TensorSpec((BATCH,), tf.int32),
     ]
     third = learner.Learner(layers.lining, loss, batch, OPTIMIZER, rates(steps, parts), seed)
-    if reader:
+    if reader is not None:
         third.model.set_weights(reader.get_weights())
         third.average.set_weights(reader.get_weights())
     begun = progress.resume(third) if progress else 0
@@ -140,15 +140,19 @@ def worded(
 ) -> Any:
     """What becomes of a `reader` that learned from `lines` batches when it learns from fields with words, too.
 
-    Other arguments and errors are those of `trained`.
+    It is a network of its own, between the reader and what that would become. Other arguments and errors are those of
+    `trained`; what is kept of the progress belongs to this reader.
     """
 
     def tell(_: str, done: int, total: int) -> None:
         if told:
             told("learning to leave out words", done, total)
 
-    how: dict[str, Any] = {"parts": WORDED, "reader": reader, "before": lines}
-    learned = trained(data, more(lines), seed, workers, tell, progress, faces, **how)
+    if progress:
+        progress = replace(progress, identity={**progress.identity, "reader": weights_hash(reader)})
+    learned = trained(
+        data, more(lines), seed, workers, tell, progress, faces, parts=WORDED, reader=reader, before=lines
+    )
     pairs = zip(reader.get_weights(), learned.get_weights(), strict=True)
     learned.set_weights([old + BETWEEN * (new - old) for old, new in pairs])
     return learned

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from inkdigits.errors import RecipeError
 from inkdigits.training.checkpoints import Checkpoint
@@ -46,3 +49,8 @@ class Progress:
             )
         learner.restore(checkpoint.state)
         return int(checkpoint.identity["done"])
+
+
+def weights_hash(model: Any) -> str:
+    """A SHA-256 of a Keras network's weights, to name the one that a training begins with."""
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()

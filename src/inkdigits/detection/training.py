@@ -7,7 +7,6 @@ pages, and a training that was stopped goes on with the ones it would have seen.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from inkdigits.detection import targets as objective
 from inkdigits.detection.calibration import fitted, weighed
 from inkdigits.detection.finder import FORMAT, KEY
 from inkdigits.detection.onnx_layers import weights_of
-from inkdigits.detection.progress import Progress
+from inkdigits.detection.progress import Progress, weights_hash
 from inkdigits.detection.refining import Told
 from inkdigits.detection.workers import ahead
 from inkdigits.errors import RecipeError
@@ -193,12 +192,12 @@ def refined(
     identity = {"lines": lines, "seed": seed, **made_of}
     progress = Progress(path.with_name(LINER), identity)
     reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
-    progress = Progress(path.with_name(WORDER), {**identity, "reader": _fingerprint(reader)})
+    progress = Progress(path.with_name(WORDER), identity)
     line = weights_of(lining.worded(reader, training, lines, seed, workers, told, progress, taught(faces)))
     weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
     found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))
-    identity = {"first network": _fingerprint(model), "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
+    identity = {"first network": weights_hash(model), "pages": pages, "seed": seed, "epochs": EPOCHS, **made_of}
     closer = refining.trained(found, EPOCHS, seed, told, Progress(path.with_name(CLOSER), identity))
     held = refining.collected(weights, validation, max(20, pages // 20), seed + 2**33, every, told, held_back(faces))
     networks = weights, weights_of(closer), fitted(held, refining.logits(closer, held.crops))
@@ -223,11 +222,6 @@ def refined(
     )
     built = graph.build(*networks, line=line, hearing=hearing, metadata={KEY: json.dumps(asdict(card))})
     write_atomically(path, built.SerializeToString())
-
-
-def _fingerprint(model: Any) -> str:
-    """A SHA-256 of a network's weights."""
-    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.get_weights())).hexdigest()
 
 
 def taught(faces: Sequence[Face]) -> Sequence[Face]:

@@ -19,7 +19,7 @@ TIMES = 10.0
 """... so many times as likely as what all said together, ..."""
 AGREED = 0.5
 """... and when what the others found in the places of its digits, whatever they called it, scores more than this on the
-average, 0.0 where they found nothing: it never saw a word, and would read one."""
+average, 0.0 where they found nothing: it may read a word as digits."""
 TALL = 0.3
 """A digit without a find is as high as the nearest find that is at least so likely ..."""
 HALF = np.where(np.arange(10) == 1, 0.1, 0.3)

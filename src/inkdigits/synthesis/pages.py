@@ -48,7 +48,7 @@ THOUSANDS = 0.5
 ONES = 0.12
 """So many of their digits are made ones."""
 SIGNS = ("+", "=", "x", ":", "%")
-"""Signs between numbers."""
+"""Signs beside numbers."""
 AGAIN = 0.3
 """So many fields with words after the number have another one after these."""
 VISIBLE = 0.72
@@ -426,7 +426,7 @@ def texts(rng: Generator, faces: Sequence[Face], unit: float) -> tuple[list[Ink]
 
 
 def _text(rng: Generator, faces: Sequence[Face], unit: float) -> Ink:
-    """A word, print or a letter beside digits that are `unit` pixels high."""
+    """A word, print, a letter or a sign beside digits that are `unit` pixels high."""
     kind = rng.choice(["word", "printed", "letter", "sign"], p=[0.55, 0.2, 0.12, 0.13])
     if kind == "word":
         return _word(rng, faces, max(4, int(unit * rng.uniform(0.35, 0.8))))
