@@ -36,7 +36,7 @@ RUN = Path("runs/sequences")
 
 def train(steps: int) -> None:
     """Train the network and write it, unless it was."""
-    card, made = RUN / "card.json", {"steps": steps, "with words": lining.more(steps)}
+    card, made = RUN / "card.json", {"steps": steps, "with words": lining.TIMES * lining.more(steps)}
     if card.exists() and json.loads(card.read_text(encoding="utf-8")).items() >= made.items():
         return
     RUN.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,8 @@ def train(steps: int) -> None:
         def told(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        read, worded = (Progress(RUN / f"{name}.npz", identity) for name in ("read", "worded"))
+        read = Progress(RUN / "read.npz", identity)
+        worded = [Progress(RUN / f"worded{time + 1}.npz", identity) for time in range(lining.TIMES)]
         model = lining.trained(data, steps, 0, told=told, progress=read, faces=hands)
         model = lining.worded(model, data, steps, 0, told=told, progress=worded, faces=hands)
     model.save(RUN / "sequences.keras")

@@ -1092,17 +1092,21 @@ def test_a_reader_of_lines_learns_what_words_are_and_stays_close_to_what_it_was(
         lining, "batches", lambda *given, **how: (asked.append((given[2:4], how)), made(*given, **how))[1]
     )
     told: list[tuple[str, int, int]] = []
-    kept = Progress(tmp_path / "worder.npz", {})
-    given = (digits, 10, 1, 1, lambda *what: told.append(what), kept)
+    kept = [Progress(tmp_path / f"{time}.npz", {}) for time in range(lining.TIMES)]
+    given = (digits, 11, 1, 1, lambda *what: told.append(what), kept)
     new = lining.worded(reader, *given).get_weights()
-    assert asked == [((0, 4), {"parts": lining.WORDED, "before": 10})] and lining.more(10) == 4
-    assert told == [("learning to leave out words", 4, 4)]
+    assert lining.more(11) == 3 and lining.TIMES == 2
+    assert asked == [((0, 3), {"parts": lining.WORDED, "before": before}) for before in (11, 15)], (
+        "chunks 6, 7 and 8, 9"
+    )
+    assert told == [("learning to leave out words", done, 6) for done in (3, 6)]
+    assert len(begun) == 4
     for begins in begun:
-        assert all(map(np.array_equal, begins, old)), "it begins with what is known"
-    after = lining.trained(digits, 4, 1, progress=kept).get_weights()  # goes on at the end of that training
-    for before, middle, end in zip(old, new, after, strict=True):
-        np.testing.assert_allclose(middle, before + lining.BETWEEN * (end - before), atol=1e-6)
-    assert any(not np.array_equal(before, middle) for before, middle in zip(old, new, strict=True))
+        assert all(map(np.array_equal, begins, old)), "each begins with what is known"
+    after = [lining.trained(digits, 3, 1, progress=one).get_weights() for one in kept]  # at the end of those trainings
+    assert any(not np.array_equal(one, other) for one, other in zip(*after, strict=True))
+    for before, mean, one, other in zip(old, new, *after, strict=True):
+        np.testing.assert_allclose(mean, (before + one + other) / 3, atol=1e-6)
     for before, still in zip(old, reader.get_weights(), strict=True):
         assert np.array_equal(before, still)
     with pytest.raises(RecipeError, match="same reader"):
@@ -1207,11 +1211,11 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     with monkeypatch.context() as patch:
         stop_at(7, patch)
         with pytest.raises(KeyboardInterrupt):
-            training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True)
-    assert given == [faces[::2]] * 4, "the second typeface is held back"
+            training.train_pages(tmp_path, steps=1, pages=9, lines=4, typefaces=True)
+    assert given == [faces[::2]] * 5, "the second typeface is held back"
     with pytest.raises(RecipeError, match="same typefaces"):
-        training.train_pages(tmp_path, steps=1, pages=9, lines=3, resume=True)
-    kept = [".lock", training.CHECKPOINT, training.CLOSER, training.LINER, training.WORDER]
+        training.train_pages(tmp_path, steps=1, pages=9, lines=4, resume=True)
+    kept = [".lock", training.CHECKPOINT, training.CLOSER, training.LINER, *training.WORDERS]
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
     steps: list[int] = []
     monkeypatch.setattr(Learner, "learn", lambda *given: (steps.append(given[1]), learn(*given))[1])
@@ -1219,14 +1223,14 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     with monkeypatch.context() as patch:
         patch.setattr(training, "weighed", stopped)
         with pytest.raises(KeyboardInterrupt):
-            training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True, resume=True)
+            training.train_pages(tmp_path, steps=1, pages=9, lines=4, typefaces=True, resume=True)
     assert steps == [6, 7, 8, 9], "the third network had learned before the second"
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
     made: list[Any] = []
     weighing: list[Any] = []
     monkeypatch.setattr(training, "weighed", lambda session, fields: (weighing.extend(fields), Hearing(shift=9.0))[1])
     monkeypatch.setattr(sheets, "field", lambda *given, **how: made.append((given[1:], how)))
-    path = training.train_pages(tmp_path, steps=1, pages=9, lines=3, typefaces=True, resume=True)
+    path = training.train_pages(tmp_path, steps=1, pages=9, lines=4, typefaces=True, resume=True)
     assert given[-3:] == [faces[::2], faces[::2], faces[1:2]], "and calibrated with"
     assert len(steps) == 4 and sorted(tmp_path.iterdir()) == [tmp_path / ".lock", path]
     assert len(weighing) == 20
@@ -1254,11 +1258,12 @@ def test_what_another_training_left_of_its_second_half_is_not_gone_on_with(
     mnist: Path, tmp_path: Path, small: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_learner", Idle)
-    for name in (training.CLOSER, training.LINER):
-        (tmp_path / name).write_bytes(b"of another")
+    left = [tmp_path / name for name in (training.CLOSER, training.LINER, *training.WORDERS)]
+    for path in left:
+        path.write_bytes(b"of another")
     with pytest.raises(KeyboardInterrupt):
         training.train_pages(tmp_path, steps=3, pages=9, told=stopped_in(tmp_path))
-    assert not (tmp_path / training.CLOSER).exists() and not (tmp_path / training.LINER).exists()
+    assert not any(path.exists() for path in left)
 
 
 # ---- the command

@@ -590,6 +590,43 @@ def test_varied_fields_are_larger_and_sharper_and_have_more_ones(
     assert scanned > 0.4 * 150
 
 
+def test_numbers_of_varied_fields_begin_and_end_as_amounts_do(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers: list[list[int]] = [[]]
+    write, close = glyphs.Writer.digit, sheets._closed
+
+    def written(writer: glyphs.Writer, rng: Generator, height: int, digit: int | None = None) -> tuple[Any, int]:
+        ink, digit = write(writer, rng, height, digit)
+        numbers[-1].append(digit)
+        return ink, digit
+
+    monkeypatch.setattr(glyphs.Writer, "digit", written)
+    monkeypatch.setattr(sheets, "_closed", lambda *given: (numbers.append([]), close(*given))[1])
+    monkeypatch.setattr(sheets, "BOXED", 0)
+
+    def longer(varied: bool) -> list[list[int]]:
+        numbers[:] = [[]]
+        for seed in range(300):
+            field(np.random.default_rng(seed), images, labels, width=512, varied=varied)
+        return [number for number in numbers if len(number) > 1]
+
+    def first(numbers: list[list[int]], digits: set[int]) -> float:
+        return sum(number[0] in digits for number in numbers) / len(numbers)
+
+    def rounded(numbers: list[list[int]]) -> float:
+        return sum(number[-2:] == [0, 0] for number in numbers) / len(numbers)
+
+    plain, varied = longer(varied=False), longer(varied=True)
+    assert 0 < first(varied, {0}) < 0.07 < first(plain, {0})
+    assert first(plain, {1, 2, 3}) < 0.45 < first(varied, {1, 2, 3}) and first(varied, {1}) < 0.4
+    assert rounded(plain) + 0.05 < rounded(varied) < 0.25
+    monkeypatch.setattr(sheets, "AMOUNTS", 1)
+    every = longer(varied=True)
+    assert first(every, {0}) < 0.03, "only in lines above and below, which are as in plain fields"
+    assert {number[0] for number in every} >= set(range(1, 10)) and first(every, {0}) < first(varied, {0})
+
+
 def test_varied_hands_are_drawn_and_vary(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
     def drawn(varied: bool) -> int:
         hands = (

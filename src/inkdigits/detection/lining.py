@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -55,12 +56,14 @@ class Part:
 PARTS = Part(4, 2e-3), Part(1, 5e-4, varied=True)
 """Of the training that teaches digits."""
 WORDED = (Part(1, 1e-3, varied=True, words=0.15),)
-"""Of the one after it, that teaches what words are."""
-MORE = 0.4
-"""That one has so many batches for each of the first."""
-BETWEEN = 0.55
-"""So far from the weights before that to those after it are the ones kept: after it more digits in unknown hands are
-taken for words; in between few are, and much of what was learned of words is known (Wortsman et al., 2022)."""
+"""Of each of those after it, that teach what words are."""
+MORE = 0.3
+"""Such a training has so many batches for each of the first one's."""
+TIMES = 2
+"""So many of them begin with the same weights, each with fields of its own.
+
+The mean of the weights before and of those after each is kept. After such a training more digits in unknown hands are
+taken for words; the mean takes few, and knows much of what was learned of words (Wortsman et al., 2022)."""
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 """Ink (n, 32, W, 1), digits from left to right (n, `MOST`), and how many they are (n,)."""
 _data: Any = None
@@ -135,32 +138,46 @@ def worded(
     seed: int,
     workers: int = 1,
     told: Told | None = None,
-    progress: Progress | None = None,
+    progress: Sequence[Progress] = (),
     faces: Sequence[Face] = (),
 ) -> Any:
-    """What becomes of a `reader` that learned from `lines` batches when it learns from fields with words, too.
+    """A reader that knows what words are; its weights are the mean of a `reader`'s and of what `TIMES` trainings make.
 
-    It is a network of its own, between the reader and what that would become. Other arguments and errors are those of
-    `trained`; what is kept of the progress belongs to this reader.
+    Args:
+        reader: a network that learned from `lines` batches; it stays as it is.
+        data: digits to make fields of.
+        lines: see there.
+        seed: of the fields.
+        workers: processes that make fields.
+        told: is told of progress.
+        progress: of each training; what is kept belongs to this reader.
+        faces: typefaces to make fields of, too.
+
+    Raises:
+        RecipeError: what was kept is of another training or reader.
+        DivergenceError: a loss became infinite or not a number.
+        InkdigitsError: a process that makes fields died.
     """
-
-    def tell(_: str, done: int, total: int) -> None:
-        if told:
-            told("learning to leave out words", done, total)
-
-    if progress:
-        progress = replace(progress, identity={**progress.identity, "reader": weights_hash(reader)})
-    learned = trained(
-        data, more(lines), seed, workers, tell, progress, faces, parts=WORDED, reader=reader, before=lines
-    )
-    pairs = zip(reader.get_weights(), learned.get_weights(), strict=True)
-    learned.set_weights([old + BETWEEN * (new - old) for old, new in pairs])
-    return learned
+    steps, known = more(lines), {"reader": weights_hash(reader)}
+    learned = []
+    for time in range(TIMES):
+        kept = replace(progress[time], identity={**progress[time].identity, **known}) if progress else None
+        tell = partial(_told, told, time, steps) if told else None
+        before = lines + time * CHUNK * -(-steps // CHUNK)  # no two trainings have a chunk in common
+        again = trained(data, steps, seed, workers, tell, kept, faces, parts=WORDED, reader=reader, before=before)
+        learned.append(again.get_weights())
+    again.set_weights([np.mean(weights, axis=0) for weights in zip(reader.get_weights(), *learned, strict=True)])
+    return again
 
 
 def more(lines: int) -> int:
-    """Batches with words, after so many without."""
+    """Batches of each training with words, after so many without."""
     return int(MORE * lines)
+
+
+def _told(told: Told, time: int, steps: int, _: str, done: int, __: int) -> None:
+    """Tell of one of the trainings with words as of a part of them all."""
+    told("learning to leave out words", time * steps + done, TIMES * steps)
 
 
 def rates(steps: int, parts: Sequence[Part] = PARTS) -> NDArray[np.float32]:

@@ -48,8 +48,10 @@ EPOCHS = 4
 HELD = 8
 """One in so many typefaces is held back."""
 CHECKPOINT = "checkpoint.npz"
-CLOSER, LINER, WORDER = "closer.npz", "liner.npz", "worder.npz"
-"""Where the second network stands, and the third, before it is told of words and after that."""
+CLOSER, LINER = "closer.npz", "liner.npz"
+"""Where the second network stands, and the third, ..."""
+WORDERS = tuple(f"worder{time + 1}.npz" for time in range(lining.TIMES))
+"""... and that one in its trainings with words."""
 FILE = "pages.onnx"
 
 _data: Any = None
@@ -92,8 +94,8 @@ def train_pages(
         out: the folder.
         steps: batches of 16 pages that the first network learns from.
         pages: that the second one learns from.
-        lines: batches of 32 fields that the third one learns to read digits from; from `lining.more` as many more, some
-            with words, it learns to leave words out.
+        lines: batches of 32 fields that the third one learns to read digits from; from `lining.more`, `lining.TIMES`
+            times, some of them with words, it learns to leave words out.
         seed: of the weights and the pages.
         typefaces: make pages of typefaces that look like handwriting, too; npm fetches them once.
         resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.
@@ -123,7 +125,7 @@ def train_pages(
         if not resume:
             if (folder / FILE).exists():
                 raise RecipeError(f"{folder} holds a network for pages already. Choose another folder.")
-            for later in (CLOSER, LINER, WORDER):  # without a first network they are of no use
+            for later in (CLOSER, LINER, *WORDERS):  # without a first network they are of no use
                 (folder / later).unlink(missing_ok=True)
         for step, batch in enumerate(_batches(training, taught(faces), seed, begun, steps, workers), begun):
             learner.learn(step, batch)
@@ -143,7 +145,7 @@ def train_pages(
             workers=workers,
             told=told,
         )
-        for done in (CLOSER, LINER, WORDER, CHECKPOINT):
+        for done in (CHECKPOINT, CLOSER, LINER, *WORDERS):
             (folder / done).unlink(missing_ok=True)
     return folder / FILE
 
@@ -192,8 +194,8 @@ def refined(
     identity = {"lines": lines, "seed": seed, **made_of}
     progress = Progress(path.with_name(LINER), identity)
     reader = lining.trained(training, lines, seed, workers, told, progress, taught(faces))
-    progress = Progress(path.with_name(WORDER), identity)
-    line = weights_of(lining.worded(reader, training, lines, seed, workers, told, progress, taught(faces)))
+    kept = [Progress(path.with_name(name), identity) for name in WORDERS]
+    line = weights_of(lining.worded(reader, training, lines, seed, workers, told, kept, taught(faces)))
     weights = weights_of(model)
     every = workers + 1  # nothing is learned meanwhile
     found = refining.collected(weights, training, pages, seed + 2**32, every, told, taught(faces))

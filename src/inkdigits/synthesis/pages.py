@@ -45,6 +45,11 @@ SCANNED = 0.6
 """So many varied fields are scanned rather than photographed."""
 THOUSANDS = 0.5
 """In so many of them the points of a number, if it has any, stand between thousands."""
+AMOUNTS = 0.7
+"""So many of their numbers of two digits and more, but for those in boxes, begin as amounts do: not with a zero, and
+with low digits most often (Benford, 1938), ..."""
+ROUND = 0.3
+"""... and so many of these end with zeros."""
 ONES = 0.12
 """So many of their digits are made ones."""
 SIGNS = ("+", "=", "x", ":", "%")
@@ -313,6 +318,8 @@ def _number(
     edge = np.full(sheet.ink.shape[0], -np.inf)
     count = int(rng.integers(1, 8))
     thousands = varied and rng.random() < THOUSANDS
+    amount = varied and count > 1 and bool(rng.random() < AMOUNTS)
+    zeros_last = int(rng.integers(1, count)) if amount and rng.random() < ROUND else 0
     for left in reversed(range(count)):
         if x > sheet.ink.shape[1]:
             break
@@ -326,6 +333,10 @@ def _number(
             digit = repeated if repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
             if varied and rng.random() < ONES:
                 digit = 1
+            if amount and left == count - 1:
+                digit = int(rng.choice(9, p=np.log10(1 + 1 / np.arange(1, 10)))) + 1
+            elif left < zeros_last:
+                digit = 0
             small = zeros if digit == 0 else 1.0
             ink, _ = writer.digit(rng, max(5, round(tall * small)), digit)
             base -= lifted * (1 - small) * unit
