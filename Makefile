@@ -15,7 +15,7 @@ run: $(VENV)/.run ## Fetch MNIST, train `quick`, evaluate it, write the report, 
 	@$(BIN)/python scripts/run.py $(RUN)
 
 test: $(VENV)/.test lint ## Lint, types, layers, and all tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test ## Only what is checked without running: style, types, layers.
 	$(BIN)/ruff check .

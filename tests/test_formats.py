@@ -95,6 +95,7 @@ def test_malformed_idx_is_refused(content: bytes, says: str, wrap: type) -> None
         (gzip.compress(IDX)[:-8] + bytes(8), "damaged"),
         (b"\x1f\x8b" + bytes(40), "damaged"),
     ],
+    ids=["cut short", "more behind", "twice", "another checksum", "nothing inside"],  # its bytes hold the time of day
 )
 def test_damaged_gzip_is_refused(content: bytes, says: str) -> None:
     with pytest.raises(DatasetError, match=says):
