@@ -1,4 +1,4 @@
-"""Fixtures: an isolated home for every test, the real MNIST fetched once, and one small trained bundle."""
+"""Fixtures: an isolated home for every test, the real MNIST, and a small trained bundle, once for each test process."""
 
 from __future__ import annotations
 
