@@ -26,6 +26,7 @@ from inkdigits.datasets import Dataset, load_dataset
 from inkdigits.detection import (
     calibration,
     graph,
+    hearing,
     layers,
     lines,
     lining,
@@ -287,57 +288,157 @@ def test_a_line_is_where_all_that_may_be_a_digit_stands_side_by_side(
 ) -> None:
     ops = Ops()
     names = ["boxes", "scores", "edge"]
-    found = session_of(ops, names, list(merging._one_line(ops, *names)), TensorProto.BOOL)
+    found = session_of(ops, names, [hearing.one_line(ops, *names)], TensorProto.BOOL)
     boxes, edge = np.array(corners, np.float32).reshape(-1, 4), np.array([1200, 90, 1200, 90], np.float32)
-    told, place = found.run(None, {"boxes": boxes, "scores": np.array(scores, np.float32), "edge": edge})
+    (told,) = found.run(None, {"boxes": boxes, "scores": np.array(scores, np.float32), "edge": edge})
     assert bool(told) == level
-    if level:
-        likely = boxes[np.array(scores) > merging.POSSIBLE]
-        tall = (likely[:, 3] - likely[:, 1]).max()
-        around = np.array([-2.0, -0.4, 2.0, 0.4]) * tall
-        expected = np.r_[likely[:, :2].min(0), likely[:, 2:].max(0)] + around
-        np.testing.assert_allclose(place, np.clip(expected, 0, edge), rtol=1e-6)
+
+
+@pytest.mark.parametrize("level", [True, False])
+@pytest.mark.parametrize("rise", [0.0, 0.2, -0.5])
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_where_a_line_is_and_how_it_slopes(count: int, rise: float, level: bool) -> None:
+    """Only where there is enough of it to tell; on a page less paper is seen around."""
+    ops = Ops()
+    names = ["boxes", "gray", "level"]
+    members = ops.Greater(ops.part("boxes", 0, 1, 1), "least")
+    members = ops.Squeeze(members, [1])
+    session = session_of(ops, [*names, "least"], list(hearing._laid(ops, "boxes", members, "gray", "level")))
+    x, y = 200 + 40.0 * np.arange(count), 150 + 40.0 * rise * np.arange(count)
+    corners = np.stack([x - 10, y - 20, x + 10, y + 20], 1).astype(np.float32)
+    corners = np.vstack([corners, [(20, 10, 40, 280)]]).astype(np.float32)  # not of the line
+    given = {"boxes": corners, "gray": np.zeros((1, 1, 300, 620), np.float32), "least": np.array(100, np.float32)}
+    slope, place = session.run(None, {"level": np.array(level), **given})
+    long = hearing.LONG[0 if level else 1] * 40 < np.ptp(x)
+    expected = np.clip(rise, -hearing.STEEPEST, hearing.STEEPEST) if long else 0.0
+    assert slope == pytest.approx(expected)
+    across, down = 40 * np.array(hearing.AROUND if level else hearing.CLOSE)
+    flat = y - expected * x
+    begins = -expected * x.mean()
+    wanted = [x.min() - 10 - across, flat.min() - 20 - down, x.max() + 10 + across, flat.max() + 20 + down]
+    end = [620, 300 + begins, 620, 300 + begins]
+    np.testing.assert_allclose(place, np.clip(wanted, [0, begins, 0, begins], end), rtol=1e-4)
 
 
 def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
-    names = ["level", "picture", "place", "boxes", "scores", "digits"]
-    asked = session_of(ops, names, [merging._heard(ops, weights_of(reader), *names)[0]])
-    line = np.repeat(written("31407", height=22)[18:50, :, None], 3, axis=2)  # 32 high: nothing is resized
-    picture = np.full((60, line.shape[1] + 50, 3), 200, np.uint8)
+    names = ["gray", "place", "slope", "boxes", "scores", "digits"]
+    heard, *_ = hearing._heard(ops, weights_of(reader), *names[:3], ("boxes", "scores", "digits"))
+    asked = session_of(ops, names, [heard])
+    line = written("31407", height=22)[18:50]  # 32 high: nothing is resized
+    picture = np.full((60, line.shape[1] + 50), 200, np.uint8)
     picture[11:43, 20 : 20 + line.shape[1]] = line
-    boxes = np.array([(50, 10, 70, 40), (88, 10, 92, 40), (0, 10, 12, 40), (140, 0, 500, 60)], np.float32)
+    boxes = np.array([(50, 10, 70, 40), (88, 10, 92, 40), (24, 12, 36, 40), (140, 0, 230, 60)], np.float32)
     place = np.array([20.3, 11.4, 20 + line.shape[1] - 0.3, 42.7], np.float32)
     given = {
-        "picture": picture.transpose(2, 0, 1)[None].astype(np.float32), "place": place, "boxes": boxes,
-        "scores": np.array([0.5, 0.9, 0.3, 0.7], np.float32), "digits": np.full((4, 10), 0.1, np.float32),
+        "gray": picture[None, None].astype(np.float32), "place": place, "slope": np.array(0, np.float32),
+        "boxes": boxes, "scores": np.array([0.5, 0.9, 0.3, 0.7], np.float32),
+        "digits": np.full((4, 10), 0.1, np.float32),
     }  # fmt: skip
-    (said,) = asked.run(None, {"level": np.array(True), **given})
+    (said,) = asked.run(None, given)
     ink = lining.padded(lining.seen(line))
     signs = scores.softmax(np.asarray(reader(ink[None], training=False))[0])[:, :10]
     for row, (left, _, right, _) in zip(said, boxes - 20, strict=True):
-        inset = merging.BETWEEN * (right - left)
+        inset = hearing.BETWEEN * (right - left)
         start = min(max(0, int((left + inset) // lines.FRAME)), len(signs) - 1)
         end = max(start + 1, int(np.ceil((right - inset) / lines.FRAME)))
         np.testing.assert_allclose(row, signs[start:end].max(0), atol=0.002)
-    (nothing,) = asked.run(None, {"level": np.array(False), **given})
-    assert nothing.shape == (4, 10) and not nothing.any()
     # Two finds in one place: one frame is shared by how likely each is, and how well it agrees with what was seen.
     alone = {**given, "boxes": boxes[1:2], "scores": given["scores"][1:2], "digits": given["digits"][1:2]}
-    (single,) = asked.run(None, {"level": np.array(True), **alone})
+    (single,) = asked.run(None, alone)
     digits = np.full((2, 10), 0.02, np.float32)
     digits[[0, 1], [single[0].argmax(), single[0].argmin()]] = 0.82
     alone |= {"boxes": boxes[[1, 1]], "scores": np.array([0.2, 0.6], np.float32), "digits": digits}
-    (shared,) = asked.run(None, {"level": np.array(True), **alone})
+    (shared,) = asked.run(None, alone)
     np.testing.assert_allclose(shared.sum(0), single[0], rtol=0.01)
     fits = alone["scores"] * (digits @ single[0])
     np.testing.assert_allclose(shared, np.outer(fits / fits.sum(), single[0]), rtol=0.01)
-    # What stands above the line or below hears nothing of it; a line at the very border is a pixel wide at least.
-    alone["boxes"] = np.array([(88, 1, 92, 20), (88, 36, 92, 52)], np.float32)
-    assert not asked.run(None, {"level": np.array(True), **alone})[0].any()
+    # A line at the very border is a pixel wide at least.
     alone["place"] = np.array([picture.shape[1], 60, picture.shape[1], 60], np.float32)
-    assert np.isfinite(asked.run(None, {"level": np.array(True), **alone})[0]).all()
+    assert np.isfinite(asked.run(None, alone)[0]).all()
+
+
+def test_what_stands_beside_a_line_hears_nothing_of_it() -> None:
+    reader = shaken(layers.lining(), 6)
+    ops = Ops()
+    names = ["level", "gray", "boxes", "scores", "digits"]
+    heard = hearing.heard(ops, weights_of(reader), *names[:2], ("boxes", "scores", "digits"))
+    session = session_of(ops, names, [heard])
+    gray = np.pad(written("31407", height=22)[18:50], ((60, 60), (200, 200)), mode="edge")
+    boxes = [(230, 64, 244, 90), (260, 66, 270, 88), (250, 65, 256, 80), (250, 10, 256, 50), (120, 66, 130, 88)]
+    given = {
+        "gray": gray[None, None].astype(np.float32), "boxes": np.array(boxes, np.float32),
+        "scores": np.array([0.9, 0.8, 0.1, 0.1, 0.1], np.float32), "digits": np.full((5, 10), 0.1, np.float32),
+    }  # fmt: skip
+    (said,) = session.run(None, {"level": np.array(True), **given})
+    assert said[:3].any(1).all() and not said[3:].any()
+    (nothing,) = session.run(None, {"level": np.array(False), **given})
+    assert nothing.shape == (5, 10) and not nothing.any()
+
+
+SIXTY = "".join(chr(ord("0") + index) for index in range(60))
+
+
+@pytest.mark.parametrize(
+    ("corners", "scores", "expected"),
+    [
+        # two lines of a page, three digits and two, and one that stands alone
+        ([(0, 0, 20, 40), (25, 3, 45, 43), (55, 0, 60, 40), (0, 60, 20, 100), (26, 62, 50, 98), (120, 0, 140, 40)],
+         [0.9] * 6, ["012", "34"]),
+        ([(0, 0, 20, 40), (60, 0, 80, 40), (140, 0, 160, 40)], [0.9] * 3, []),  # 60 and 80 apart: too far
+        ([(0, 0, 20, 40), (59, 0, 79, 40), (118, 0, 138, 40)], [0.9] * 3, ["012"]),
+        ([(0, 0, 20, 40), (30, 18, 50, 58)], [0.9] * 2, []),  # 18 down: too far
+        ([(0, 0, 20, 40), (30, 17, 50, 57)], [0.9] * 2, ["01"]),
+        ([(0, 0, 20, 40), (30, 0, 50, 64)], [0.9] * 2, []),  # too high
+        ([(0, 0, 20, 40), (30, 0, 50, 62)], [0.9] * 2, ["01"]),
+        ([(0, 0, 20, 40), (30, 0, 50, 40), (60, 0, 80, 40)], [0.9, 0.8, 0.3], ["01"]),  # the last one is not likely
+        ([(50 * i, 8 * i, 50 * i + 30, 8 * i + 50) for i in range(60)], [0.9] * 60, [SIXTY]),
+        ([(0, 0, 20, 40)], [0.9], []),
+        ([], [], []),
+    ],
+)  # fmt: skip
+def test_on_a_page_those_side_by_side_make_lines(
+    corners: list[tuple[float, ...]], scores: list[float], expected: list[str]
+) -> None:
+    ops = Ops()
+    names = ["boxes", "scores"]
+    session = session_of(ops, names, [hearing.several_lines(ops, *names)], TensorProto.BOOL)
+    boxes = np.array(corners, np.float32).reshape(-1, 4)
+    (together,) = session.run(None, {"boxes": boxes, "scores": np.array(scores, np.float32)})
+    assert together.shape == (len(expected), len(boxes))
+    assert ["".join(chr(ord("0") + index) for index in np.flatnonzero(row)) for row in together] == expected
+
+
+def test_on_a_crowded_page_the_surest_make_lines() -> None:
+    ops = Ops()
+    session = session_of(ops, ["boxes", "scores"], [hearing.several_lines(ops, "boxes", "scores")], TensorProto.BOOL)
+    place = np.arange(hearing.CROWD + 50)
+    boxes = np.stack([50.0 * place, 0 * place, 50.0 * place + 30, 0 * place + 50], 1).astype(np.float32)
+    boxes[:, [0, 2]] += np.where(place % 2, 0, -15)[:, None]  # in pairs: 65 and 35 apart
+    boxes[:, [0, 2]] += 100 * (place // 2)[:, None]
+    scores = np.linspace(0.99, 0.31, len(place)).astype(np.float32)
+    (together,) = session.run(None, {"boxes": boxes, "scores": scores})
+    assert together.shape == (hearing.CROWD // 2, len(place))
+    assert (together.sum(1) == 2).all() and not together[:, hearing.CROWD :].any()
+
+
+def test_a_line_that_slopes_is_seen_level() -> None:
+    ops = Ops()
+    names = ["gray", "slope"]
+    columns, rows = (ops.Range(*ends, 1) for ends in ((20, 200), (10, 50)))
+    session = session_of(ops, names, [hearing._strip(ops, "gray", columns, rows, "slope")])
+    line = np.abs(np.arange(-30, 70)).astype(np.float32)  # row 30 is the darkest
+    gray = np.stack([np.interp(np.arange(100) - 0.2 * (x + 0.5), np.arange(100), line) for x in range(220)], 1).astype(
+        np.float32
+    )
+    (level,) = session.run(None, {"gray": gray[None, None], "slope": np.array(0.2, np.float32)})
+    assert level.shape == (1, 1, 40, 180)
+    (beyond,) = session.run(None, {"gray": gray[None, None], "slope": np.array(3.0, np.float32)})
+    assert np.isfinite(beyond).all() and (beyond[0, 0, :, -1] == gray[-1, 199]).all(), "as the border is"
+    (as_it_is,) = session.run(None, {"gray": gray[None, None], "slope": np.array(0.0, np.float32)})
+    assert np.array_equal(as_it_is[0, 0], gray[10:50, 20:200]), "to the last bit"
+    np.testing.assert_allclose(level[0, 0], np.broadcast_to(line[10:50, None], (40, 180)), atol=0.5)
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
@@ -359,23 +460,86 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     }  # fmt: skip
     boxes, _, _, heard = asked.run(None, given)
     np.testing.assert_allclose(boxes, corners / scale)
-    around = np.array(merging.AROUND) * 36
+    around = np.array(hearing.AROUND) * 36
     left, top = np.floor(np.maximum(corners[:2, :2].min(0) - around, 0)).astype(int)
     right, bottom = np.ceil(np.minimum(corners[:2, 2:].max(0) + around, (width, height))).astype(int)
     ink = lining.seen(rgb[top:bottom, left:right])
     signs = scores.softmax(np.asarray(reader(lining.padded(ink)[None], training=False))[0])[:, :10]
     grow = ink.shape[1] / ((right - left) * lines.FRAME)
     for row, (start, _, end, _) in zip(heard, corners - left, strict=True):
-        inset = merging.BETWEEN * (end - start)
+        inset = hearing.BETWEEN * (end - start)
         first, last = int((start + inset) * grow), int(np.ceil((end - inset) * grow))
         np.testing.assert_allclose(row, signs[first:last].max(0), atol=0.002)
 
 
-def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
+@pytest.mark.parametrize("trusted", [True, False])
+def test_on_a_page_each_line_is_asked_about_its_finds(trusted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "TRUSTED", -1.0 if trusted else 2.0)
+    reader = shaken(layers.lining(), 6)
     ops = Ops()
-    together = Hearing(others=0.5, line=1.0, shift=0.2, share=0.5, temperature=2.0)
-    names = ["level", "boxes", "scores", "digits", "heard"]
-    session = session_of(ops, names, list(merging._said_together(ops, together, *names)))
+    names = ["level", "gray", "boxes", "scores", "digits"]
+    third_alone = Hearing(others=0.0, line=0.0, shift=1.0, share=1.0)
+    together = ops.Greater(ops.constant(np.array([[1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0]], np.float32)), 0.0)
+    finds = ("boxes", "scores", "digits")
+    told = hearing.asked(ops, weights_of(reader), third_alone, *names[:2], together, finds)
+    session = session_of(ops, names, list(told))
+    line = np.pad(written("31407", height=36), ((20, 20), (0, 60)), mode="edge")
+    gray = np.vstack([line, line])
+    corners = [(60, 54, 90, 86), (120, 52, 140, 88), (170, 54, 210, 88), (60, 181, 90, 217), (120, 182, 140, 218),
+               (95, 60, 105, 80), (300, 150, 320, 180)]  # fmt: skip
+    boxes, sure = np.array(corners, np.float32), np.array([0.93, 0.85, 0.95, 0.92, 0.91, 0.1, 0.7], np.float32)
+    digits = np.full((7, 10), 0.1, np.float32)
+    given = {
+        "level": np.array(False), "gray": gray[None, None].astype(np.float32),
+        "boxes": boxes, "scores": sure, "digits": digits,
+    }  # fmt: skip
+    found, likely, said = session.run(None, given)
+    if not trusted:
+        order = [2, 0, 3, 4, 1, 6]  # surest first, without what is unlikely
+        assert np.array_equal(likely, sure[order]) and (said == digits[0]).all()
+        assert sorted(map(tuple, found)) == sorted(map(tuple, boxes[order]))
+        return
+    # What is unlikely is asked about on its line, too, and counts; what stands alone is as it was.
+    assert sorted(found[:, 0].tolist()) == sorted(boxes[:, 0].tolist())
+    alone = likely[found[:, 0] == 300]
+    assert alone == pytest.approx(0.7) and likely[found[:, 0] != 300] == pytest.approx(1 / (1 + np.exp(-1.0)))
+    for members, other in (([0, 1, 2], 5), ([3, 4], None)):
+        its = boxes[members]
+        tall = (its[:, 3] - its[:, 1]).max()
+        x, y = (its[:, 0] + its[:, 2]) / 2, (its[:, 1] + its[:, 3]) / 2
+        slope = np.polyfit(x, y, 1)[0] if np.ptp(x) > hearing.LONG[1] * tall else 0.0
+        down = (slope * x)[:, None] * [0, 1, 0, 1]
+        level = its - down
+        paper = np.array(hearing.CLOSE) * tall
+        left, top = np.floor(level[:, :2].min(0) - paper).astype(int)
+        right, bottom = np.ceil(level[:, 2:].max(0) + paper).astype(int)
+        rows = np.arange(top, bottom)[:, None] + slope * (np.arange(left, right) + 0.5)
+        strip = [np.interp(rows[:, i], np.arange(len(gray)), gray[:, left + i]) for i in range(right - left)]
+        ink = seen_of(np.stack(strip, 1))
+        signs = scores.softmax(np.asarray(reader(lining.padded(ink)[None], training=False))[0])[:, :10]
+        grow = ink.shape[1] / ((right - left) * lines.FRAME)
+        for index in members + ([] if other is None else [other]):
+            start, end = boxes[index, 0] - left, boxes[index, 2] - left
+            inset = hearing.BETWEEN * (end - start)
+            first, last = int((start + inset) * grow), int(np.ceil((end - inset) * grow))
+            heard = signs[first:last].max(0) + calibration.CAREFUL
+            row = said[(np.abs(found - boxes[index]) < 1e-3).all(1)]
+            np.testing.assert_allclose(row, [heard / heard.sum()], atol=0.01)
+
+
+def seen_of(strip: NDArray[np.float64]) -> NDArray[np.float32]:
+    """`lining.seen` of gray levels that are not whole numbers."""
+    wide = round(strip.shape[1] * lines.HEIGHT / strip.shape[0])
+    small = cv2.resize(strip.astype(np.float32), (wide, lines.HEIGHT), interpolation=cv2.INTER_LINEAR)
+    ink = small[small >= small.mean()].mean() - small
+    return np.asarray(ink / np.sqrt((ink * ink).mean() + network.FAINT**2), np.float32)[..., None]
+
+
+def test_what_was_heard_counts_as_much_as_was_fitted() -> None:
+    ops = Ops()
+    weights = Hearing(others=0.5, line=1.0, shift=0.2, share=0.5, temperature=2.0)
+    names = ["boxes", "scores", "digits", "heard"]
+    session = session_of(ops, names, list(hearing.said_together(ops, weights, *names)))
     digits, heard = np.full((3, 10), 0.01, np.float32), np.full((3, 10), 0.001, np.float32)
     digits[:, 4], digits[:, 9] = 0.6, 0.3
     heard[0, 9], heard[1, 9] = 0.9, 0.05
@@ -383,7 +547,7 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
         "boxes": np.arange(12, dtype=np.float32).reshape(3, 4), "scores": np.array([0.8, 0.95, 0.9], np.float32),
         "digits": digits, "heard": heard,
     }  # fmt: skip
-    boxes, sure, said = session.run(None, {"level": np.array(True), **given})
+    boxes, sure, said = session.run(None, given)
     assert boxes.tolist() == given["boxes"][:1].tolist(), "the others were not heard"
     careful = calibration.CAREFUL
     logits = [np.log((p + careful) / (1 - p + careful)) for p in (0.8, 0.9)]
@@ -391,9 +555,31 @@ def test_what_was_heard_counts_on_a_line_and_nowhere_else() -> None:
     logs = 0.5 * np.log(digits[0] + careful) + 0.5 * np.log(heard[0] + careful)
     np.testing.assert_allclose(said[0], scores.softmax(logs[None].astype(np.float64), 2.0)[0], atol=1e-5)
     assert said[0].argmax() == 9
-    boxes, sure, said = session.run(None, {"level": np.array(False), **given})
-    assert boxes[:, 0].tolist() == [4, 8, 0] and sure == pytest.approx([0.95, 0.9, 0.8])
-    np.testing.assert_allclose(said, digits, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scores", "digits", "said", "agrees"),
+    [
+        ([0.92, 0.95, 0.4], "123", [("1", 0.9), ("2", 0.6), ("5", 0.1)], True),  # 0.75 on the average
+        ([0.92, 0.95, 0.4], "123", [("1", 0.9), ("2", 0.4), ("3", 1.0)], False),  # 0.65
+        ([0.92, 0.95, 0.4], "123", [("1", 0.9), ("7", 0.9), ("3", 1.0)], False),  # another digit
+        ([0.7, 0.6, 0.89], "123", [("1", 0.9), ("2", 0.9), ("3", 0.9)], False),  # none is sure
+        ([0.7, 0.6, 0.91], "123", [("4", 0.9), ("5", 0.9), ("3", 0.9)], True),
+    ],
+)
+def test_on_a_page_the_third_network_is_listened_to_where_it_sees_the_sure_digits(
+    scores: list[float], digits: str, said: list[tuple[str, float]], agrees: bool
+) -> None:
+    ops = Ops()
+    members = ops.Greater("scores", 0.0)
+    told = hearing._agrees(ops, members, "scores", "digits", "said")
+    session = session_of(ops, ["scores", "digits", "said"], [told], TensorProto.BOOL)
+    which, heard = np.zeros((3, 10), np.float32), np.zeros((3, 10), np.float32)
+    which[range(3), [int(digit) for digit in digits]] = 0.9
+    for row, (digit, likely) in enumerate(said):
+        heard[row, int(digit)] = likely
+    given = {"scores": np.array(scores, np.float32), "digits": which, "said": heard}
+    assert bool(session.run(None, given)[0]) == agrees
 
 
 @pytest.mark.parametrize(
@@ -425,7 +611,7 @@ def test_where_much_may_be_a_digit_and_nothing_surely_is_all_are_doubted(given: 
     logits = np.log((sure + calibration.CAREFUL) / (1 - sure + calibration.CAREFUL))
     expected = 1 / (1 + np.exp(-(logits - merging.DOUBT * (merging.USUAL - logits.mean()))))
     np.testing.assert_allclose(kept[1], expected[:left], atol=1e-5)
-    assert (expected[left:] < merging.LIKELY).all()
+    assert (expected[left:] < hearing.LIKELY).all()
 
 
 @pytest.mark.parametrize("number", ["", "7", "31407", "11", "1000"])
@@ -448,8 +634,8 @@ def test_how_likely_a_number_is_is_what_ctc_says(number: str) -> None:
 def test_a_number_that_the_third_network_knows_better_is_its_own() -> None:
     """It reads 3147 where all together say 349: nobody found the 1."""
     ops = Ops()
-    names = ["level", "signs", "places", "boxes", "scores", "digits", "said_boxes", "said_scores", "said_digits"]
-    results = transcript.corrected(ops, "level", "signs", "places", ("boxes", "scores", "digits"), tuple(names[6:]))
+    names = ["signs", "places", "boxes", "scores", "digits", "said_boxes", "said_scores", "said_digits"]
+    results = transcript.corrected(ops, "signs", "places", ("boxes", "scores", "digits"), tuple(names[5:]))
     session = session_of(ops, names, list(results))
     signs = np.full((24, 11), 0.001, np.float32)
     signs[:, lines.BLANK] = 0.99
@@ -460,7 +646,7 @@ def test_a_number_that_the_third_network_knows_better_is_its_own() -> None:
     digits[[0, 1, 2, 3], [3, 4, 9, 1]] = 0.91
     digits = digits / digits.sum(1, keepdims=True)
     given = {
-        "level": np.array(True), "signs": signs, "places": (np.arange(24, dtype=np.float32) + 0.5) * 10,
+        "signs": signs, "places": (np.arange(24, dtype=np.float32) + 0.5) * 10,
         "boxes": boxes, "scores": sure, "digits": digits,
         "said_boxes": boxes[[1, 0, 2]], "said_scores": sure[[1, 0, 2]], "said_digits": digits[[1, 0, 2]],
     }  # fmt: skip
@@ -478,9 +664,8 @@ def test_a_number_that_the_third_network_knows_better_is_its_own() -> None:
     left, top, right, bottom = found[1]
     assert (left + right) / 2 == pytest.approx(85 + 40 * transcript.EARLY) and right - left == pytest.approx(8)
     assert (top, bottom) == (10, 50)
-    # On pages of several lines, and where it is not sure, or hardly surer than of the others' number, theirs stands; so
-    # it does where little of what it reads was found: it would read words, too.
-    assert told(level=np.array(False))[0] == "349"
+    # Where it is not sure, or hardly surer than of the others' number, theirs stands; so it does where little of what
+    # it reads was found: it would read words, too.
     vague = signs.copy()
     vague[:, :10] += 0.01
     assert told(signs=vague / vague.sum(1, keepdims=True))[0] == "349"
@@ -1244,9 +1429,10 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
 
 
 def constants(graph_: Any) -> set[float]:
-    """The scalars of a graph."""
+    """The scalars of a graph and of those in it."""
     values = [onnx.numpy_helper.to_array(n.attribute[0].t) for n in graph_.node if n.op_type == "Constant"]
-    return {value.item() for value in values if value.size == 1}
+    inner = [constants(a.g) for node in graph_.node for a in node.attribute if a.HasField("g")]
+    return {value.item() for value in values if value.size == 1}.union(*inner)
 
 
 def stopped(*_: object) -> Hearing:

@@ -35,30 +35,27 @@ Digits = tuple[Value, Value, Value]
 """Corners (n, 4), scores (n,) and probabilities (n, 10)."""
 
 
-def corrected(ops: Ops, level: Value, signs: Value, places: Value, finds: Digits, said: Digits) -> Digits:
+def corrected(ops: Ops, signs: Value, places: Value, finds: Digits, said: Digits) -> Digits:
     """The digits of a line as all `said` together, or as the third network reads them; surest first.
 
     Args:
         ops: the graph to write to.
-        level: whether there is one line; elsewhere all is as it was said.
         signs: (T, 11) the probabilities of the ten digits and `BLANK` in each of the network's frames.
         places: (T,) where the frames' middles are, in the units of the corners.
         finds: all that the others found on the line.
         said: what is left of it after all were heard.
     """
-
-    def compared(inner: Ops) -> list[Value]:
-        own, seen, where = _read(inner, signs, places)
-        theirs = _in_order(inner, said)
-        rather = inner.Max(inner.Mul(likelihood(inner, signs, theirs), TIMES), SURE)
-        apart = _apart(inner, where, finds)
-        found = inner.largest(inner.Where(inner.Less(apart, 1.0), inner.Unsqueeze(finds[1], [0]), 0.0), 1)
-        agreed = inner.Mul(inner.real(inner.size(own, 0)), AGREED)
-        likelier = inner.Greater(likelihood(inner, signs, own), rather)
-        known = inner.And(likelier, inner.Greater(inner.total(found), agreed))
-        return list(inner.either(known, lambda it: list(_placed(it, seen, where, apart, finds)), lambda _: list(said)))
-
-    boxes, scores, digits = ops.either(level, compared, lambda _: list(said))
+    own, seen, where = _read(ops, signs, places)
+    theirs = _in_order(ops, said)
+    rather = ops.Max(ops.Mul(likelihood(ops, signs, theirs), TIMES), SURE)
+    apart = _apart(ops, where, finds)
+    found = ops.largest(ops.Where(ops.Less(apart, 1.0), ops.Unsqueeze(finds[1], [0]), 0.0), 1)
+    agreed = ops.Mul(ops.real(ops.size(own, 0)), AGREED)
+    likelier = ops.Greater(likelihood(ops, signs, own), rather)
+    known = ops.And(likelier, ops.Greater(ops.total(found), agreed))
+    boxes, scores, digits = ops.either(
+        known, lambda inner: list(_placed(inner, seen, where, apart, finds)), lambda _: list(said)
+    )
     return boxes, scores, digits
 
 
