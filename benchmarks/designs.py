@@ -157,16 +157,16 @@ class Digitwise(Inkdigits):
 
 
 def without_lines() -> onnx.ModelProto:
-    """The graph of the networks for pages, to which nothing stands on one line."""
+    """The graph of the networks for pages, in which no line is asked about."""
     model = onnx.load(PAGES)
-    (line,) = (
+    (count,) = (
         node.input[0]
         for node in model.graph.node
-        if any(inner.op_type == "LSTM" for branch in node.attribute for inner in branch.g.node)
+        if any(inner.op_type == "LSTM" for body in node.attribute for inner in body.g.node)
     )
-    (told,) = (node for node in model.graph.node if line in node.output)
-    no = onnx.numpy_helper.from_array(np.array(False))
-    told.CopyFrom(onnx.helper.make_node("Constant", [], [line], value=no))
+    (told,) = (node for node in model.graph.node if count in node.output)
+    none = onnx.numpy_helper.from_array(np.array(0, np.int64))
+    told.CopyFrom(onnx.helper.make_node("Constant", [], [count], value=none))
     return model
 
 

@@ -326,7 +326,8 @@ def test_other_designs_read_easy_pictures_too(name: str, realworld: ModuleType, 
 def test_digitwise_has_what_inkdigits_has_but_for_lines(realworld: ModuleType) -> None:
     designs = importlib.import_module("designs")
     ours, theirs = (open_onnx(m, 1) for m in (PAGES.read_bytes(), designs.without_lines().SerializeToString()))
-    for page, same in ((written("407 83", "12"), True), (written("4071"), False)):
+    alone = np.tile(np.pad(written("4"), 40, mode="edge"), (2, 2))  # four digits, none of which stands beside another
+    for page, same in ((alone, True), (written("407 83", "12"), False), (written("4071"), False)):
         given = {"pixels": page[..., None]}
         assert np.array_equal(ours.run(None, given)[1], theirs.run(None, given)[1]) == same
 

@@ -390,8 +390,8 @@ SIXTY = "".join(chr(ord("0") + index) for index in range(60))
         ([(0, 0, 20, 40), (59, 0, 79, 40), (118, 0, 138, 40)], [0.9] * 3, ["012"]),
         ([(0, 0, 20, 40), (30, 18, 50, 58)], [0.9] * 2, []),  # 18 down: too far
         ([(0, 0, 20, 40), (30, 17, 50, 57)], [0.9] * 2, ["01"]),
-        ([(0, 0, 20, 40), (30, 0, 50, 64)], [0.9] * 2, []),  # too high
-        ([(0, 0, 20, 40), (30, 0, 50, 62)], [0.9] * 2, ["01"]),
+        ([(0, 0, 20, 40), (30, 0, 50, 101)], [0.9] * 2, []),  # too high
+        ([(0, 10, 20, 50), (30, 0, 50, 98)], [0.9] * 2, ["01"]),
         ([(0, 0, 20, 40), (30, 0, 50, 40), (60, 0, 80, 40)], [0.9, 0.8, 0.3], ["01"]),  # the last one is not likely
         ([(50 * i, 8 * i, 50 * i + 30, 8 * i + 50) for i in range(60)], [0.9] * 60, [SIXTY]),
         ([(0, 0, 20, 40)], [0.9], []),
@@ -460,6 +460,10 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     }  # fmt: skip
     boxes, _, _, heard = asked.run(None, given)
     np.testing.assert_allclose(boxes, corners / scale)
+    ops, as_they_are = Ops(), Hearing(others=1.0, line=0.0, shift=0.0, share=0.0)
+    *results, _ = merging.read(ops, *names, weights_of(reader), as_they_are)
+    known = session_of(ops, names, results).run(None, given)
+    np.testing.assert_allclose(known[0], corners[:2] / scale, rtol=1e-6)
     around = np.array(hearing.AROUND) * 36
     left, top = np.floor(np.maximum(corners[:2, :2].min(0) - around, 0)).astype(int)
     right, bottom = np.ceil(np.minimum(corners[:2, 2:].max(0) + around, (width, height))).astype(int)
@@ -479,31 +483,33 @@ def test_on_a_page_each_line_is_asked_about_its_finds(trusted: bool, monkeypatch
     ops = Ops()
     names = ["level", "gray", "boxes", "scores", "digits"]
     third_alone = Hearing(others=0.0, line=0.0, shift=1.0, share=1.0)
-    together = ops.Greater(ops.constant(np.array([[1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0]], np.float32)), 0.0)
+    together = ops.Greater(
+        ops.constant(np.array([[1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0, 0]], np.float32)), 0.0
+    )
     finds = ("boxes", "scores", "digits")
     told = hearing.asked(ops, weights_of(reader), third_alone, *names[:2], together, finds)
     session = session_of(ops, names, list(told))
     line = np.pad(written("31407", height=36), ((20, 20), (0, 60)), mode="edge")
     gray = np.vstack([line, line])
     corners = [(60, 54, 90, 86), (120, 52, 140, 88), (170, 54, 210, 88), (60, 181, 90, 217), (120, 182, 140, 218),
-               (95, 60, 105, 80), (300, 150, 320, 180)]  # fmt: skip
-    boxes, sure = np.array(corners, np.float32), np.array([0.93, 0.85, 0.95, 0.92, 0.91, 0.1, 0.7], np.float32)
-    digits = np.full((7, 10), 0.1, np.float32)
+               (95, 60, 105, 80), (300, 150, 320, 180), (145, 62, 157, 74)]  # fmt: skip
+    boxes, sure = np.array(corners, np.float32), np.array([0.93, 0.85, 0.95, 0.92, 0.91, 0.1, 0.7, 0.8], np.float32)
+    digits = np.full((8, 10), 0.1, np.float32)
     given = {
         "level": np.array(False), "gray": gray[None, None].astype(np.float32),
         "boxes": boxes, "scores": sure, "digits": digits,
     }  # fmt: skip
     found, likely, said = session.run(None, given)
     if not trusted:
-        order = [2, 0, 3, 4, 1, 6]  # surest first, without what is unlikely
+        order = [2, 0, 3, 4, 1, 7, 6]  # surest first, without what is unlikely
         assert np.array_equal(likely, sure[order]) and (said == digits[0]).all()
         assert sorted(map(tuple, found)) == sorted(map(tuple, boxes[order]))
         return
-    # What is unlikely is asked about on its line, too, and counts; what stands alone is as it was.
+    # What is unlikely or too small is asked about where it stands on a line, too; what stands alone is as it was.
     assert sorted(found[:, 0].tolist()) == sorted(boxes[:, 0].tolist())
     alone = likely[found[:, 0] == 300]
     assert alone == pytest.approx(0.7) and likely[found[:, 0] != 300] == pytest.approx(1 / (1 + np.exp(-1.0)))
-    for members, other in (([0, 1, 2], 5), ([3, 4], None)):
+    for members, others in (([0, 1, 2], [5, 7]), ([3, 4], [])):
         its = boxes[members]
         tall = (its[:, 3] - its[:, 1]).max()
         x, y = (its[:, 0] + its[:, 2]) / 2, (its[:, 1] + its[:, 3]) / 2
@@ -518,13 +524,50 @@ def test_on_a_page_each_line_is_asked_about_its_finds(trusted: bool, monkeypatch
         ink = seen_of(np.stack(strip, 1))
         signs = scores.softmax(np.asarray(reader(lining.padded(ink)[None], training=False))[0])[:, :10]
         grow = ink.shape[1] / ((right - left) * lines.FRAME)
-        for index in members + ([] if other is None else [other]):
+        for index in members + others:
             start, end = boxes[index, 0] - left, boxes[index, 2] - left
             inset = hearing.BETWEEN * (end - start)
             first, last = int((start + inset) * grow), int(np.ceil((end - inset) * grow))
             heard = signs[first:last].max(0) + calibration.CAREFUL
             row = said[(np.abs(found - boxes[index]) < 1e-3).all(1)]
             np.testing.assert_allclose(row, [heard / heard.sum()], atol=0.01)
+
+
+def test_on_a_page_a_line_too_long_to_be_seen_whole_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "TRUSTED", -1.0)
+    for count, heard in ((12, True), (40, False)):
+        ops = Ops()
+        together = ops.Greater(ops.constant(np.ones((1, count), np.float32)), 0.0)
+        third_alone = Hearing(others=0.0, line=0.0, shift=1.0, share=1.0)
+        finds = ("boxes", "scores", "digits")
+        told = hearing.asked(ops, weights_of(shaken(layers.lining(), 6)), third_alone, "level", "gray", together, finds)
+        session = session_of(ops, ["level", "gray", *finds], list(told))
+        left = 20 * np.arange(count) + 20
+        boxes = np.stack([left, 0 * left + 40, left + 14, 0 * left + 60], 1).astype(np.float32)
+        gray = np.random.default_rng(0).normal(128, 30, (1, 1, 100, 900)).astype(np.float32)
+        given = {"level": np.array(False), "gray": gray, "boxes": boxes, "scores": np.full(count, 0.95, np.float32)}
+        _, sure, _ = session.run(None, given | {"digits": np.full((count, 10), 0.1, np.float32)})
+        assert sure == pytest.approx(1 / (1 + np.exp(-1.0)) if heard else 0.95)
+
+
+@pytest.mark.parametrize(
+    ("scores", "level", "expected"),
+    [
+        ([0.995, 0.6, 0.55, 0.1], False, [[1, 1, 1, 0]]),
+        ([0.98, 0.6, 0.55, 0.1], False, []),  # all are doubtful
+        ([0.98, 0.98, 0.98, 0.1], False, [[1, 1, 1, 0]]),
+        ([0.98, 0.6, 0.55, 0.1], True, [[1, 1, 1, 0]]),
+        ([0.8, 0.4, 0.2, 0.1], True, [[1, 1, 0, 0]]),
+    ],
+)
+def test_no_line_is_made_of_what_is_doubtful(scores: list[float], level: bool, expected: list[list[int]]) -> None:
+    ops = Ops()
+    told = merging._lines(ops, "level", ("boxes", "scores", "digits"))
+    session = session_of(ops, ["level", "boxes", "scores"], [told], TensorProto.BOOL)
+    left = 30.0 * np.arange(4)
+    boxes = np.stack([left, 0 * left, left + 20, 0 * left + 40], 1).astype(np.float32)
+    given = {"level": np.array(level), "boxes": boxes, "scores": np.array(scores, np.float32)}
+    assert session.run(None, given)[0].astype(int).tolist() == expected
 
 
 def seen_of(strip: NDArray[np.float64]) -> NDArray[np.float32]:

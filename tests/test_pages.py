@@ -104,6 +104,20 @@ def test_a_turned_page_is_read(recognizer: Recognizer) -> None:
         assert recognizer.read(turned).text == "2468 1357\n1024 77"
 
 
+def test_a_small_digit_between_large_ones_is_read_once(recognizer: Recognizer) -> None:
+    page = np.full((260, 220), 235, np.uint8)
+    for top, number in ((40, "482"), (150, "375")):
+        left = 40
+        for digit, height in zip(number, (44, 20, 44), strict=True):
+            glyph = ink(int(digit), height)
+            across = np.flatnonzero(glyph.any(axis=0))
+            glyph = glyph[:, across[0] : across[-1] + 1]
+            upper = top + (44 - glyph.shape[0]) // 2
+            page[upper : upper + glyph.shape[0], left : left + glyph.shape[1]] = 235 - 195 * glyph
+            left += glyph.shape[1] + 5
+    assert recognizer.read(page).text == "482\n375"
+
+
 def test_most_digits_of_made_up_pages_are_found_and_named(recognizer: Recognizer, mnist: Path) -> None:
     """Of digits that it never saw, some in ways that hardly anyone uses, among letters, lines and dirt."""
     test = load_dataset("mnist", "test")

@@ -108,9 +108,10 @@ def weighed(session: Any, fields: Iterable[Page]) -> Hearing:
     parts = []
     for field in fields:
         said, boxes, scores, digits = session.run(None, {"pixels": field.pixels})
-        if said.any():  # else there is not one line
-            corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-            parts.append((said, scores, digits, [_label(box, field) for box in corners]))
+        on_it = said.any(axis=1)  # no find is where there is not one line
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)[on_it]
+        if len(corners):
+            parts.append((said[on_it], scores[on_it], digits[on_it], [_label(box, field) for box in corners]))
     if not parts:
         return Hearing()
     said, scores, digits, labels = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in range(4))

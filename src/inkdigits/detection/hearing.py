@@ -1,7 +1,7 @@
 """Where finds stand on a line, and what the network for lines sees of it, as ONNX operators.
 
-All finds of a field stand on one line. On a page those make one that stand side by side, close to each other and about
-as large: digits of one number, mostly. Such a line may slope; the network sees it level.
+All finds of a field stand on one line. On a page those make one that stand side by side, close to each other: digits of
+one number, mostly. A line may slope; the network sees it level.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ digit's height."""
 NEAR = (1.5, 0.45)
 """On a page two finds stand side by side when their middles are less apart, across and down, than these parts of their
 mean height, ..."""
-ALIKE = 1.6
+ALIKE = 2.5
 """... and neither is so many times as high as the other."""
 STEPS = 6
-"""Those that are side by side, and those beside these, and so on, 2 to the power of this times, make a line."""
+"""What is side by side makes a line, with what is beside that, and so on: so many times twice as far."""
 LONG = (6.0, 3.0)
 """A line, and one of a page, may slope when it is longer than so many heights, ..."""
 STEEPEST = 0.35
 """... at most with this rise over run."""
 CROWD = 600
-"""On pages with more possible digits the others make no lines."""
+"""The surest so many possible digits of a page make lines; what else may be one does not."""
 CERTAIN = 0.9
-"""The third network is listened to on a page where what the others find more likely than this ..."""
+"""The third network is listened to on a page where it sees what the others find more likely than this ..."""
 TRUSTED = 0.7
-"""... is the same digit to it, so surely on the average: if not, there may be no line."""
+"""... as the same digit, so surely on the average (0.0 where it sees another): if not, there may be no line."""
 BETWEEN = 0.2
 """It is asked what it saw in the middle of a find, without this part of its width on each side."""
 
@@ -69,12 +69,15 @@ def one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> Value:
 
 
 def several_lines(ops: Ops, boxes: Value, scores: Value) -> Value:
-    """The lines of a page, (lines, n) bool: which of n finds, surest first, stand on each; on each at least two."""
+    """The lines of a page, (lines, n) bool: which of n finds, surest first, stand on each; on each at least two.
+
+    Of chains of more than 2 ** `STEPS` finds lines may overlap; they are too long to be seen whole.
+    """
     count = ops.size(boxes, 0)
-    likely = ops.total(ops.whole(ops.Greater(scores, POSSIBLE)))
+    possible = ops.total(ops.whole(ops.Greater(scores, POSSIBLE)))
 
     def joined(inner: Ops) -> list[Value]:
-        most = inner.Min(likely, CROWD)
+        most = inner.Min(possible, CROWD)
         x0, y0, x1, y1 = (inner.part(inner.part(boxes, 0, most, 0), i, i + 1, 1) for i in range(4))
         tall = inner.Max(inner.Sub(y1, y0), inner.Mul(inner.Sub(x1, x0), 0.5))  # as in `ordering`
         mean = inner.Div(inner.Add(tall, inner.transpose(tall)), 2.0)
@@ -99,7 +102,7 @@ def several_lines(ops: Ops, boxes: Value, scores: Value) -> Value:
         shape = inner.Concat(np.zeros(1, np.int64), inner.Reshape(count, [1]), axis=0)
         return [inner.Greater(inner.Expand(0.0, shape), 0.0)]
 
-    return str(ops.either(ops.Greater(likely, 1), joined, none)[0])
+    return str(ops.either(ops.Greater(possible, 1), joined, none)[0])
 
 
 def heard(ops: Ops, line: Weights, level: Value, gray: Value, finds: Digits) -> Value:
@@ -127,7 +130,7 @@ def asked(
     together: Value,
     finds: Digits,
 ) -> Digits:
-    """The digits there are after the network for lines was asked about each line, one line's after another's.
+    """The digits there are after the network for lines was asked about each line in turn, surest first.
 
     Where it is not listened to, and on no line, finds are as they were.
 
@@ -173,9 +176,8 @@ def _next_line(
     boxes, scores, digits = finds
     slope, spot = _laid(ops, boxes, members, gray, level)
     flat = _sheared(ops, boxes, ops.Neg(slope))
-    # What is too unlikely to make lines is asked about where it stands on one.
-    here = ops.Or(members, ops.Not(ops.Greater(scores, POSSIBLE)))
-    here = ops.And(ops.And(left, here), _inside(ops, flat, spot))
+    # Whatever stands there is asked about, for the network sees it: what is too unlikely to make lines, or too small.
+    here = ops.And(left, _inside(ops, flat, spot))
     boxes, scores, digits = (ops.Compress(x, here, axis=0) for x in (flat, scores, digits))
     said, signs, places = _heard(ops, line, gray, spot, slope, (boxes, scores, digits))
     agrees = _agrees(ops, ops.Compress(members, here, axis=0), scores, digits, said)

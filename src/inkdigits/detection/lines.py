@@ -1,7 +1,7 @@
 """A look at a whole line: a third small network says which digits stand on it, from left to right.
 
-The others see one digit and a little around it. Where all that was found stands on one line, as in the field of a form,
-this one sees how the same hand writes the others. It learns from lines without being told where their digits are
+The others see one digit and a little around it. Where several stand on one line, as in the field of a form, this one
+sees how the same hand writes the others. It learns from lines without being told where their digits are
 (connectionist temporal classification; Graves et al., 2006; Shi et al., 2015), so it is asked only what it saw between
 the sides of each find.
 """

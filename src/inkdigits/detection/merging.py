@@ -51,7 +51,9 @@ def read(
     line: Weights | None,
     hearing: Hearing | None,
 ) -> tuple[Value, Value, Value, Value]:
-    """From all finds every digit once: corners (n, 4), scores (n,), probabilities and what was `heard` (n, 10).
+    """From all finds every digit once: corners (n, 4), scores (n,) and probabilities (n, 10), surest first.
+
+    Without a `hearing`, all that may be a digit instead, and what was `heard` of it, (n, 10); else the latter is "".
 
     `picture` (1, 3, H, W) is at `scale` times the size in which corners are given; there `edge` (4,) is its width,
     height, width and height.
