@@ -301,8 +301,7 @@ def test_where_a_line_is_and_how_it_slopes(count: int, rise: float, level: bool)
     """Only where there is enough of it to tell; on a page less paper is seen around."""
     ops = Ops()
     names = ["boxes", "gray", "level"]
-    members = ops.Greater(ops.part("boxes", 0, 1, 1), "least")
-    members = ops.Squeeze(members, [1])
+    members = ops.Squeeze(ops.Greater(ops.part("boxes", 0, 1, 1), "least"), [1])
     session = session_of(ops, [*names, "least"], list(hearing._laid(ops, "boxes", members, "gray", "level")))
     x, y = 200 + 40.0 * np.arange(count), 150 + 40.0 * rise * np.arange(count)
     corners = np.stack([x - 10, y - 20, x + 10, y + 20], 1).astype(np.float32)
@@ -608,17 +607,18 @@ def test_what_was_heard_counts_as_much_as_was_fitted() -> None:
         ([0.92, 0.95, 0.4], "123", [("1", 0.9), ("7", 0.9), ("3", 1.0)], False),  # another digit
         ([0.7, 0.6, 0.89], "123", [("1", 0.9), ("2", 0.9), ("3", 0.9)], False),  # none is sure
         ([0.7, 0.6, 0.91], "123", [("4", 0.9), ("5", 0.9), ("3", 0.9)], True),
+        ([0.92, 0.95, 0.4, 0.99, 0.99], "12377", [("1", 0.9), ("2", 0.6), ("5", 0.1), ("4", 1.0), ("4", 1.0)], True),
     ],
 )
 def test_on_a_page_the_third_network_is_listened_to_where_it_sees_the_sure_digits(
     scores: list[float], digits: str, said: list[tuple[str, float]], agrees: bool
 ) -> None:
     ops = Ops()
-    members = ops.Greater("scores", 0.0)
+    members = ops.constant(np.arange(len(scores)) < 3)  # what else stands there does not tell
     told = hearing._agrees(ops, members, "scores", "digits", "said")
     session = session_of(ops, ["scores", "digits", "said"], [told], TensorProto.BOOL)
-    which, heard = np.zeros((3, 10), np.float32), np.zeros((3, 10), np.float32)
-    which[range(3), [int(digit) for digit in digits]] = 0.9
+    which, heard = (np.zeros((len(scores), 10), np.float32) for _ in range(2))
+    which[range(len(scores)), [int(digit) for digit in digits]] = 0.9
     for row, (digit, likely) in enumerate(said):
         heard[row, int(digit)] = likely
     given = {"scores": np.array(scores, np.float32), "digits": which, "said": heard}

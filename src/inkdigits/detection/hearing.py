@@ -50,9 +50,9 @@ BETWEEN = 0.2
 
 
 def one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> Value:
-    """Whether all that may be a digit stands on one line, not too long.
+    """Whether all that may be a digit stands on one line, not too long: a bool.
 
-    `edge` (4,) is the picture's width, height, width and height.
+    `boxes` are corners (n, 4), `scores` (n,); `edge` (4,) is the picture's width, height, width and height.
     """
     possible = ops.Compress(boxes, ops.Greater(scores, POSSIBLE), axis=0)
     y0, y1 = (ops.part(possible, i, i + 1, 1) for i in (1, 3))
@@ -224,9 +224,9 @@ def _heard(ops: Ops, line: Weights, gray: Value, place: Value, slope: Value, fin
         ops: the graph to write to.
         line: the network.
         gray: (1, 1, H, W) the picture.
-        place: corners (4,) of the line in it, when it is level.
-        slope: of the line.
-        finds: on it, when it is level.
+        place: corners (4,) of the line in it, once it is level.
+        slope: of the line, as rise over run downwards; 0.0 where it is level already.
+        finds: on it, moved as the line is when it is made level.
     """
     boxes, scores, digits = finds
 
@@ -301,15 +301,17 @@ def _laid(ops: Ops, boxes: Value, members: Value, gray: Value, level: Value) -> 
     paper = ops.Where(level, *(np.array(paper, np.float32) for paper in (AROUND, CLOSE)))
     spot = _around(ops, _sheared(ops, its, ops.Neg(slope)), paper)
     width, height = (ops.Reshape(ops.real(ops.size(gray, axis)), [1]) for axis in (3, 2))
-    start = ops.Mul(
-        ops.Mul(slope, middle), np.array([0, -1, 0, -1], np.float32)
-    )  # of the picture, at the line's middle
+    # Where the picture begins and ends at the line's middle.
+    start = ops.Mul(ops.Mul(slope, middle), np.array([0, -1, 0, -1], np.float32))
     end = ops.Add(start, ops.Concat(width, height, width, height, axis=0))
     return slope, ops.Max(ops.Min(spot, end), start)
 
 
 def _agrees(ops: Ops, members: Value, scores: Value, digits: Value, said: Value) -> Value:
-    """Whether what surely is a digit on a line, to the others, is the same one in what the network for lines `said`."""
+    """Whether most of what surely is a digit on a line, to the others, is the same one in what was `said` (m, 10).
+
+    Of m finds there `members` (m,) make the line; what else stands there does not tell whether it is one.
+    """
     sure = ops.real(ops.And(members, ops.Greater(scores, CERTAIN)))
     same = ops.Equal(*(ops.ArgMax(each, axis=1, keepdims=0) for each in (digits, said)))
     agreed = ops.total(ops.Mul(ops.Mul(sure, ops.real(same)), ops.largest(said, 1)))

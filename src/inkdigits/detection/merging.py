@@ -58,7 +58,6 @@ def read(
     `picture` (1, 3, H, W) is at `scale` times the size in which corners are given; there `edge` (4,) is its width,
     height, width and height.
     """
-
     level = one_line(ops, boxes, scores, edge)
     probable = ops.Greater(scores, LIKELY if line is None else UNLIKELY)
     kept = _once(ops, *(ops.Compress(x, probable, axis=0) for x in (boxes, scores, digits)))
@@ -114,7 +113,7 @@ def _doubted(ops: Ops, level: Value, boxes: Value, scores: Value, digits: Value)
 
 
 def _doubtful(ops: Ops, scores: Value) -> tuple[Value, Value]:
-    """Whether much may be a digit and nothing surely is one, and how much the mean of the logits lacks."""
+    """Whether much may be a digit and nothing surely is one, of scores (n,), and what the mean of the logits lacks."""
     count = ops.size(scores, 0)
     lacks = ops.Sub(USUAL, ops.Div(ops.total(logit(ops, scores)), ops.real(ops.Max(count, 1))))
     sure = ops.Greater(ops.total(ops.real(ops.Greater(scores, SURE))), 0.0)
