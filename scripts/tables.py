@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy as accuracies  # noqa: E402 - where the figures are
 import compare  # noqa: E402
+import conditions as worse  # noqa: E402
 import nothing as nothings  # noqa: E402
 import sizes as formats  # noqa: E402
 import speed as speeds  # noqa: E402
@@ -156,6 +157,24 @@ def nothing() -> str:
     return "\n".join([*lines, "", f"{'; '.join(said)}. {_where(rows)}"])
 
 
+def conditions() -> str:
+    """Digits read wrong in worse pictures, of benchmarks/results/conditions.csv: by the last version of each engine."""
+    every = _rows("conditions", *worse.KEY)
+    rows = {(row["engine"], row["condition"], row["pictures"]): row for row in every}
+    names = "pictures", "engine", "fields right", "wrong digits", "pages right", "wrong digits"
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for engine, condition in dict.fromkeys((engine, condition) for engine, condition, _ in rows):
+        found = [rows[engine, condition, pictures] for pictures in ("fields", "pages")]
+        columns = [
+            figure
+            for row in found
+            for figure in (f"{row['exact']} of {row['n']}", f"{100 * int(row['wrong']) / int(row['digits']):.1f} %")
+        ]
+        lines.append(f"| {condition} | {engine} | {' | '.join(columns)} |")
+    said = dict.fromkeys(f"{row['engine']} {row['version']}" for row in rows.values())
+    return "\n".join([*lines, "", f"{'; '.join(said)}. {_where(list(rows.values()))}"])
+
+
 def realworld() -> str:
     """inkdigits and other programs, of benchmarks/results/realworld.csv, side by side."""
     return _side_by_side(("inkdigits", "tesseract", "rapidocr"), ("accuracy", *_OF_TEXTS))
@@ -284,6 +303,7 @@ def _rows(name: str, *key: str) -> list[dict[str, str]]:
 
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
+    "conditions": conditions,
     "designs": designs,
     "earlier": earlier,
     "ease": ease,

@@ -517,6 +517,60 @@ def test_pictures_of_nothing_are_the_same_each_time_and_digits_on_them_count(
         nothing.main()
 
 
+def test_each_condition_changes_the_same_pictures_and_wrong_digits_count(
+    engines: ModuleType, labelled: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = importlib.import_module("conditions")
+    sheet = np.dstack([written("407")] * 3)
+    given = labelled.PictureSet("fields", "string", [sheet, sheet], ("407", "407"), ("0", "1"), (), False, 0, 2)
+    (plain, _), (again, _) = (list(conditions.in_condition("as it is", given)) for _ in range(2))
+    np.testing.assert_array_equal(plain, again)
+    seen = {"as it is": plain}
+    for condition in conditions.CONDITIONS:
+        first, second = conditions.in_condition(condition, given)
+        assert first.dtype == np.uint8 and first.ndim == 3 and first.shape == second.shape
+        assert condition == "as it is" or not any(np.array_equal(first, other) for other in seen.values()), condition
+        seen[condition] = first
+    height, width = sheet.shape[:2]
+    assert seen["turned by 14 degrees"].shape[0] > height + 0.2 * width
+    assert seen["on a dark table"].shape[1] > width + 0.2 * width and seen["on a dark table"][2].mean() < 60
+    np.testing.assert_array_equal(seen["light on dark"], 255 - plain)
+    assert abs(seen["half in shadow"][-1, -1].mean() - 0.35 * plain[-1, -1].mean()) < 1
+    assert np.ptp(seen["faint"].astype(int).mean(2)) < 0.5 * np.ptp(plain.astype(int).mean(2))
+
+    class Reader:
+        name, version = "reader", "1"
+
+        def __init__(self, model: str) -> None:
+            assert model == "default"
+
+        def answers(self, pictures: Sequence[Any], kind: str) -> list[Any]:
+            assert len(pictures) == 8 and kind == "string"
+            return [engines.Answer("4 0 7")] * 6 + [engines.Answer("47"), engines.Answer("")]
+
+        def cpu_seconds(self) -> float:
+            return 0.0
+
+    for name in conditions.SETS:
+        saved(tmp_path / f"{name}.npz", [1])
+    monkeypatch.setitem(conditions.ENGINES, "reader", Reader)
+    monkeypatch.setattr(conditions, "composed", lambda digits, count, seed: given)
+    monkeypatch.setattr(conditions, "pages", lambda digits, count, seed: given)
+    table = tmp_path / "conditions.csv"
+    monkeypatch.setattr(sys, "argv", ["conditions.py", str(tmp_path), "--engines", "reader", "--results", str(table)])
+    for _ in range(2):  # what is there is not read again
+        conditions.main()
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        assert [(row["condition"], row["pictures"]) for row in rows] == [
+            (condition, pictures) for condition in conditions.CONDITIONS for pictures in ("fields", "pages")
+        ]
+        assert {(row["n"], row["exact"], row["digits"], row["wrong"]) for row in rows} == {("8", "6", "24", "4")}
+    for wrong in ([str(tmp_path), "--engines", "lost"], [str(tmp_path / "nowhere")]):
+        monkeypatch.setattr(sys, "argv", ["conditions.py", *wrong])
+        with pytest.raises(SystemExit):
+            conditions.main()
+
+
 # ---- records
 
 

@@ -254,6 +254,11 @@ def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
     assert named.sum(axis=1).tolist() == pytest.approx([1] * 6)
 
 
+def as_it_is(ops: Ops, gray: str = "gray") -> hearing.Seen:
+    """A picture that is not evenly lit first."""
+    return hearing.Seen(gray, ops.constant(np.array(False)))
+
+
 def session_of(ops: Ops, inputs: list[str], outputs: list[str], number: int = TensorProto.FLOAT) -> Any:
     """Part of a graph on its own; an input is a scalar of bool where its name is `level`."""
     value = helper.make_tensor_value_info
@@ -323,7 +328,7 @@ def test_on_a_line_each_find_hears_what_was_seen_between_its_sides() -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
     names = ["gray", "place", "slope", "boxes", "scores", "digits"]
-    heard, *_ = hearing._heard(ops, weights_of(reader), *names[:3], ("boxes", "scores", "digits"))
+    heard, *_ = hearing._heard(ops, weights_of(reader), as_it_is(ops), *names[1:3], ("boxes", "scores", "digits"))
     asked = session_of(ops, names, [heard])
     line = written("31407", height=22)[18:50]  # 32 high: nothing is resized
     picture = np.full((60, line.shape[1] + 50), 200, np.uint8)
@@ -362,7 +367,7 @@ def test_what_stands_beside_a_line_hears_nothing_of_it() -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
     names = ["level", "gray", "boxes", "scores", "digits"]
-    heard = hearing.heard(ops, weights_of(reader), *names[:2], ("boxes", "scores", "digits"))
+    heard = hearing.heard(ops, weights_of(reader), "level", as_it_is(ops), ("boxes", "scores", "digits"))
     session = session_of(ops, names, [heard])
     gray = np.pad(written("31407", height=22)[18:50], ((60, 60), (200, 200)), mode="edge")
     boxes = [(230, 64, 244, 90), (260, 66, 270, 88), (250, 65, 256, 80), (250, 10, 256, 50), (120, 66, 130, 88)]
@@ -446,7 +451,11 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     reader = shaken(layers.lining(), 6)
     ops = Ops()
     names = ["picture", "scale", "edge", "boxes", "scores", "digits"]
-    asked = session_of(ops, names, list(merging.read(ops, *names, weights_of(reader), None)))
+    asked = session_of(
+        ops,
+        names,
+        list(merging.read(ops, names[0], ops.constant(np.array(False)), *names[1:], weights_of(reader), None)),
+    )
     picture = np.pad(written("31407", height=36), ((20, 20), (0, 40)), mode="edge")
     rgb = np.repeat(picture[:, :, None], 3, axis=2)
     height, width = picture.shape
@@ -460,7 +469,9 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     boxes, _, _, heard = asked.run(None, given)
     np.testing.assert_allclose(boxes, corners / scale)
     ops, as_they_are = Ops(), Hearing(others=1.0, line=0.0, shift=0.0, share=0.0)
-    *results, _ = merging.read(ops, *names, weights_of(reader), as_they_are)
+    *results, _ = merging.read(
+        ops, names[0], ops.constant(np.array(False)), *names[1:], weights_of(reader), as_they_are
+    )
     known = session_of(ops, names, results).run(None, given)
     np.testing.assert_allclose(known[0], corners[:2] / scale, rtol=1e-6)
     around = np.array(hearing.AROUND) * 36
@@ -486,7 +497,7 @@ def test_on_a_page_each_line_is_asked_about_its_finds(trusted: bool, monkeypatch
         ops.constant(np.array([[1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0, 0]], np.float32)), 0.0
     )
     finds = ("boxes", "scores", "digits")
-    told = hearing.asked(ops, weights_of(reader), third_alone, *names[:2], together, finds)
+    told = hearing.asked(ops, weights_of(reader), third_alone, "level", as_it_is(ops), together, finds)
     session = session_of(ops, names, list(told))
     line = np.pad(written("31407", height=36), ((20, 20), (0, 60)), mode="edge")
     gray = np.vstack([line, line])
@@ -539,7 +550,8 @@ def test_on_a_page_a_line_too_long_to_be_seen_whole_is_as_it_was(monkeypatch: py
         together = ops.Greater(ops.constant(np.ones((1, count), np.float32)), 0.0)
         third_alone = Hearing(others=0.0, line=0.0, shift=1.0, share=1.0)
         finds = ("boxes", "scores", "digits")
-        told = hearing.asked(ops, weights_of(shaken(layers.lining(), 6)), third_alone, "level", "gray", together, finds)
+        reader = weights_of(shaken(layers.lining(), 6))
+        told = hearing.asked(ops, reader, third_alone, "level", as_it_is(ops), together, finds)
         session = session_of(ops, ["level", "gray", *finds], list(told))
         left = 20 * np.arange(count) + 20
         boxes = np.stack([left, 0 * left + 40, left + 14, 0 * left + 60], 1).astype(np.float32)
@@ -857,6 +869,32 @@ def test_channels_and_polarity_do_not_matter(finder: Finder) -> None:
         found = finder.find(other)
         np.testing.assert_allclose(found.boxes, first.boxes, atol=0.1)
         np.testing.assert_allclose(found.probabilities, first.probabilities, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1, 9])
+@pytest.mark.parametrize("light", ["table", "shadow"])
+def test_light_and_dark_are_told_apart_by_the_digits_there_are(finder: Finder, light: str, scale: int) -> None:
+    """Most of the picture is dark, and so is its border: not what was written, the table is, or the shadow."""
+    gray = np.kron(numbers(), np.ones((scale, scale), np.uint8)).astype(np.float32)
+    if light == "shadow":
+        y, x = np.mgrid[: gray.shape[0], : gray.shape[1]]
+        gray[x + y > 0.4 * sum(gray.shape)] *= 0.4
+    else:
+        gray = np.pad(gray, 40 * scale, constant_values=45)
+    for pixels in (gray.astype(np.uint8), 255 - gray.astype(np.uint8)):
+        found = finder.find(pixels)
+        order = np.argsort(found.boxes[:, 0])
+        assert found.probabilities[order].argmax(1).tolist() == [3, 8, 2, 5]
+
+
+def test_digits_too_small_to_be_seen_in_a_trial_are_found_light_or_dark(finder: Finder) -> None:
+    """They are found at the full size alone, whichever way the picture was guessed to be."""
+    small = cv2.resize(numbers(), None, fx=0.37, fy=0.37, interpolation=cv2.INTER_AREA)  # 13 pixels high
+    pixels = np.full((1500, 1900), 220, np.uint8)
+    pixels[700 : 700 + len(small), 900 : 900 + small.shape[1]] = small
+    pixels[:600] = 60  # the paper's color is no longer plain
+    for shown in (pixels, 255 - pixels):
+        assert len(finder.find(shown).boxes) >= 3
 
 
 def test_boxes_are_where_digits_are_at_any_scale(finder: Finder) -> None:

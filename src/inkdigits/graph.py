@@ -374,14 +374,14 @@ def _fits(ops: Ops, seen: Value, box: Value, direction: Value, frame: Value, out
 
 
 def opaque(ops: Ops, color: Value) -> tuple[Value, Value]:
-    """(C, H, W) uint8 with C 1, 3 or 4 -> (1 or 3, H, W) float32 without transparency, and its polarity.
+    """(C, H, W) uint8 with C 1, 3 or 4 -> (1 or 3, H, W) float32 without transparency, and the vote on its polarity.
 
-    The polarity is 1.0 when ink is darker than paper, else -1.0.
+    The vote is 0.0 or more when ink is probably darker than paper.
     """
     color = _composite(ops, color)
     window = (ops.constant(0.0), ops.real(ops.size(color, 1)), ops.constant(0.0), ops.real(ops.size(color, 2)))
     small = _sample(ops, color, window, *_grid_shape(ops, window))
-    return color, _polarity(ops, ops.mean(small, 0))
+    return color, _vote(ops, ops.mean(small, 0))
 
 
 def _composite(ops: Ops, picture: Value) -> Value:
@@ -414,6 +414,10 @@ def _ink_direction(ops: Ops, small: Value) -> Value:
 
 
 def _polarity(ops: Ops, gray: Value) -> Value:
+    return ops.Where(ops.GreaterOrEqual(_vote(ops, gray), 0.0), 1.0, -1.0)
+
+
+def _vote(ops: Ops, gray: Value) -> Value:
     rest = ops.Sub(gray, _surface(ops, gray, *_bases(ops, gray)))
     squares = ops.Mul(rest, rest)
     spread = ops.Add(ops.Pow(ops.mean(squares), 1.5), 1e-3)
@@ -423,8 +427,7 @@ def _polarity(ops: Ops, gray: Value) -> Value:
     dark = ops.mean(ops.Sub(_closing(ops, gray, reference.STROKE), gray))
     light = ops.mean(ops.Add(gray, _closing(ops, ops.Neg(gray), reference.STROKE)))
     thinness = ops.Div(ops.Sub(dark, light), ops.Add(ops.Add(dark, light), 1e-3))
-    vote = ops.Add(vote, ops.Mul(thinness, float(reference.THINNESS)))
-    return ops.Where(ops.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
+    return ops.Add(vote, ops.Mul(thinness, float(reference.THINNESS)))
 
 
 def _light_vote(ops: Ops, gray: Value) -> Value:

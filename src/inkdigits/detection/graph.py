@@ -22,7 +22,7 @@ from inkdigits.detection import network as parts
 from inkdigits.detection import refinement as looks
 from inkdigits.detection.calibration import Calibration, Hearing
 from inkdigits.detection.merging import MOST, read
-from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
+from inkdigits.detection.onnx_layers import OnnxLayers, Weights, evenly_lit, paper_level
 from inkdigits.detection.refinement import CONTEXT, SIDE
 from inkdigits.graph import OPSET, Ops, Value, opaque
 from inkdigits.quantization import halved
@@ -39,9 +39,16 @@ MARGIN = 16
 """Paper around the picture, in pixels of the size looked at, so that digits at its border are not cut."""
 SCORE = 0.25
 """What the first network finds less likely to be a digit is not looked at again."""
-CLEAR = 0.9
-"""Where all that the first network finds has a lower logit than this, light and dark may be mistaken for each other;
-the picture is turned around when that finds something with a higher one."""
+PLAIN = 2.0
+"""With a higher vote paper is plainly light, and ink dark. Else, ..."""
+WAYS, TRIAL = 4, 250_000
+"""... so many ways to see the picture are tried, on so many pixels at most."""
+EVENER = 1.25
+"""It is seen evenly lit where so many times as much is found then: logits above 0.0 are summed."""
+CLEAR = 0.9, 10.0
+"""Where less is found on paper that is plainly light, or else in the trial, the picture is turned around, too; ..."""
+OTHERWISE = 2.0
+"""... it stays so if more is found then, and more than this."""
 _SHAPES: dict[str, list[Any]] = {
     "corners": ["n", 4],
     "answers": ["n", 11],
@@ -68,8 +75,9 @@ def build(
 
     Args:
         weights: of the network that finds; see `weights_of`.
-        refinement: of the one that takes a closer look. None: the graph gives what that one learns from instead, all
-            finds as `corners` (n, 4), `answers` (n, 11) logits and `crops` (n, 32, 32, 3).
+        refinement: of the one that takes a closer look. None: the graph gives what that one learns from instead,
+            where ink is darker than paper: all finds as `corners` (n, 4), `answers` (n, 11) logits and `crops`
+            (n, 32, 32, 3).
         calibration: how their answers become probabilities.
         line: of the one that looks at whole lines. None: there is none.
         hearing: how its answers change the others'. None: they do not, and the graph gives all that may be a digit and,
@@ -81,24 +89,19 @@ def build(
     step = ops.Ceil(ops.Sqrt(ops.Div(ops.Mul(height, width), float(STRIDE_PIXELS))))
     steps = ops.Expand(ops.whole(step), np.array([2], np.int64))
     strided = ops.Slice("pixels", np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
-    picture, polarity = opaque(ops, ops.Transpose(strided, perm=[2, 0, 1]))
+    picture, vote = opaque(ops, ops.Transpose(strided, perm=[2, 0, 1]))
     picture, first = _first_size(ops, ops.Unsqueeze(picture, [0]))
     first = ops.Div(first, step)
-    # From here on three channels, and ink is darker than paper.
-    picture = ops.Expand(picture, np.array([1, 3, 1, 1], np.int64))
-    picture = ops.Add(ops.Mul(picture, polarity), ops.Mul(ops.Sub(1.0, polarity), 127.5))
-    longest = ops.Mul(ops.Max(height, width), first)
-    levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)
-    sizes = ops.whole(levels)
-    if refinement is None:
-        found = _all_sizes(ops, weights, first, sizes, picture)
+    picture = ops.Expand(picture, np.array([1, 3, 1, 1], np.int64))  # from here on three channels
+    if refinement is None:  # on synthetic pages ink is darker than paper
+        found = _all_sizes(ops, weights, first, picture, ops.constant(np.array(False)))
         outputs = dict(zip(("corners", "answers", "crops"), found, strict=True))
     else:
         sides = (width, height, width, height)
         edge = ops.Concat(*(ops.Reshape(side, [1]) for side in sides), axis=0)
-        picture, corners, answers, crops = _either_way(ops, weights, first, sizes, picture)
+        picture, even, corners, answers, crops = _best_seen(ops, weights, first, picture, vote)
         named = _named(ops, refinement, calibration or Calibration(), answers, crops)
-        boxes, scores, digits, heard = read(ops, picture, first, edge, corners, *named, line, hearing)
+        boxes, scores, digits, heard = read(ops, picture, even, first, edge, corners, *named, line, hearing)
         boxes = ops.Max(ops.Min(boxes, edge), 0.0)
         start, end = ops.part(boxes, 0, 2, 1), ops.part(boxes, 2, 4, 1)
         boxes = ops.Concat(start, ops.Sub(end, start), axis=1)
@@ -124,47 +127,84 @@ def _first_size(ops: Ops, picture: Value) -> tuple[Value, Value]:
     height, width = ops.real(ops.size(picture, 2)), ops.real(ops.size(picture, 3))
     most = ops.Sqrt(ops.Div(float(MAX_PIXELS), ops.Mul(height, width)))
     scale = ops.Min(ops.Where(ops.Less(ops.Min(height, width), float(SMALL)), 2.0, 1.0), most)
-    one = np.ones(2, np.float32)
-
-    def resized(inner: Ops) -> list[Value]:
-        scales = inner.Concat(one, inner.Expand(scale, np.array([2], np.int64)), axis=0)
-        return [inner.Resize(picture, "", scales, mode="linear", antialias=1)]
-
     same = ops.Equal(scale, 1.0)
-    return ops.either(same, lambda inner: [picture], resized)[0], scale
+    return ops.either(same, lambda _: [picture], lambda inner: [_resized(inner, picture, scale)])[0], scale
 
 
-def _either_way(parent: Ops, weights: Weights, first: Value, sizes: Value, picture: Value) -> list[Value]:
-    """A picture (1, 3, H, W) and what is found in it; turned around, light for dark, where only that is clear.
+def _resized(ops: Ops, picture: Value, scale: Value) -> Value:
+    """A picture (1, C, H, W) at another scale."""
+    scales = ops.Concat(np.ones(2, np.float32), ops.Expand(scale, np.array([2], np.int64)), axis=0)
+    return str(ops.Resize(picture, "", scales, mode="linear", antialias=1))
 
-    Which is ink and which is paper is a guess until there is a digit.
+
+def _best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote: Value) -> list[Value]:
+    """A picture (1, 3, H, W) with ink darker than paper, whether it is seen evenly lit, and what is found in it.
+
+    Which is ink and which is paper is a guess, by the `vote` of `opaque`, until there are digits. Where paper is not
+    plainly light, the picture is tried as guessed and turned around, light for dark, each also evenly lit; a large one
+    is made smaller for that. Then it is seen as it is, in the way that showed most, and turned around, too, where that
+    was little.
     """
+    plain = parent.Greater(vote, PLAIN)
+    guess = parent.Where(parent.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
+    height, width = (parent.real(parent.size(picture, axis)) for axis in (2, 3))
+    part = parent.Min(parent.Sqrt(parent.Div(float(TRIAL), parent.Mul(height, width))), 1.0)
+    small = parent.Equal(part, 1.0)
+    (trial,) = parent.either(small, lambda _: [picture], lambda inner: [_resized(inner, picture, part)])
     ops = Ops(parent)
-    turn, go_on, shown, *before = (ops.name() for _ in range(7))
-    now = [shown, *_all_sizes(ops, weights, first, sizes, shown)]
+    count, go_on, way, even, most, *before = (ops.name() for _ in range(8))  # the best so far, and how much it shows
+    turn = ops.Add(count, ops.Where(plain, WAYS, 0))
 
-    def surest(answers: Value) -> Value:
-        return ops.largest(ops.Concat(ops.part(answers, 0, 1, 1), np.full((1, 1), -1e9, np.float32), axis=0))
+    def is_turn(*these: int) -> Value:
+        return ops.Greater(ops.total(ops.whole(ops.Equal(turn, np.array(these, np.int64)))), 0)
 
-    surer = ops.Or(ops.Equal(turn, 0), ops.Greater(surest(now[2]), CLEAR))
-    best = list(ops.either(surer, lambda _: now, lambda _: before))
-    on = ops.Less(surest(best[2]), CLEAR)
-    pictures = (TensorProto.FLOAT, [1, 3, None, None])
-    kinds = [pictures, pictures, *((TensorProto.FLOAT, [None, *part.shape[1:]]) for part in _NOTHING)]
-    results = [ops.Sub(255.0, shown), *best]
-    outputs = [(on, TensorProto.BOOL, []), *((x, *kind) for x, kind in zip(results, kinds, strict=True))]
-    inputs: list[tuple[Value, int, Any]] = [(turn, TensorProto.INT64, []), (go_on, TensorProto.BOOL, [])]
-    inputs += [(x, *kind) for x, kind in zip((shown, *before), kinds, strict=True)]
-    given = 2, np.array(True), picture, picture, *_NOTHING
-    return parent.call("Loop", *given, outputs=5, body=ops.graph(outputs, inputs))[1:]
+    trying, lit = ops.Less(turn, WAYS), is_turn(2, 3)
+    sign = ops.Mul(ops.Where(trying, guess, way), ops.Where(is_turn(1, 3, WAYS + 1), -1.0, 1.0))
+    (shown,) = ops.either(trying, lambda _: [trial], lambda _: [picture])
+    scale = ops.Mul(first, ops.Where(trying, part, 1.0))
+    evenly = ops.Or(lit, ops.And(even, ops.Not(trying)))
+    now = _all_sizes(ops, weights, scale, _facing(ops, shown, sign), evenly)
+    here = ops.total(ops.Relu(ops.part(now[1], 0, 1, 1)))
+    bar = ops.Mul(most, ops.Where(ops.And(lit, ops.Not(even)), EVENER, 1.0))
+    bar = ops.Max(bar, ops.Where(is_turn(WAYS + 1), OTHERWISE, 0.0))
+    better = ops.Or(is_turn(0, WAYS), ops.Greater(here, bar))
+    best = [ops.Where(better, sign, way), ops.Or(even, ops.And(better, lit)), ops.Where(better, here, most)]
+    best += ops.either(better, lambda _: now, lambda _: before)
+    unclear = ops.Less(ops.Where(plain, best[2], most), ops.Where(plain, *CLEAR))
+    on = ops.Or(is_turn(0, 1, 2), ops.And(is_turn(WAYS - 1), ops.Not(small)))
+    on = ops.Or(on, ops.And(is_turn(WAYS), unclear))
+    kinds: list[tuple[int, list[Any]]] = [(TensorProto.FLOAT, []), (TensorProto.BOOL, []), (TensorProto.FLOAT, [])]
+    kinds += [(TensorProto.FLOAT, [None, *part.shape[1:]]) for part in _NOTHING]
+    outputs = [(on, TensorProto.BOOL, []), *((x, *kind) for x, kind in zip(best, kinds, strict=True))]
+    inputs: list[tuple[Value, int, Any]] = [(count, TensorProto.INT64, []), (go_on, TensorProto.BOOL, [])]
+    inputs += [(x, *kind) for x, kind in zip((way, even, most, *before), kinds, strict=True)]
+    given = WAYS + 2, np.array(True), guess, np.array(False), 0.0, *_NOTHING
+    way, even, _, *found = parent.call("Loop", *given, outputs=6, body=ops.graph(outputs, inputs))
+    return [_facing(parent, picture, way), even, *found]
 
 
-def _all_sizes(ops: Ops, weights: Weights, first: Value, sizes: Value, picture: Value) -> list[Value]:
-    """What is found in a picture (1, 3, H, W), in so many sizes: corners (n, 4), answers (n, 11), crops."""
-    return ops.call("Loop", sizes, "", picture, *_NOTHING, outputs=4, body=_one_size(ops, weights, first))[1:]
+def _facing(ops: Ops, picture: Value, way: Value) -> Value:
+    """A picture as it is where `way` is 1.0, turned around, light for dark, where it is -1.0."""
+    return ops.Add(ops.Mul(ops.Sub(picture, 127.5), way), 127.5)
 
 
-def _one_size(parent: Ops, weights: Weights, first: Value) -> onnx.GraphProto:
+def _all_sizes(ops: Ops, weights: Weights, first: Value, picture: Value, even: Value) -> list[Value]:
+    """What is found in a picture (1, 3, H, W) of this scale, in all sizes: corners (n, 4), answers (n, 11), crops.
+
+    Args:
+        ops: the graph to write to.
+        weights: of the network that finds.
+        first: the picture's scale.
+        picture: ink darker than paper.
+        even: whether light is made even first.
+    """
+    longest = ops.Max(ops.real(ops.size(picture, 2)), ops.real(ops.size(picture, 3)))
+    levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)
+    sizes = ops.whole(levels)
+    return ops.call("Loop", sizes, "", picture, *_NOTHING, outputs=4, body=_one_size(ops, weights, first, even))[1:]
+
+
+def _one_size(parent: Ops, weights: Weights, first: Value, even: Value) -> onnx.GraphProto:
     """Body of the loop over sizes: look at the picture, add what is found, halve the picture."""
     ops = Ops(parent)
     turn, go_on, picture, boxes, answers, crops = (ops.name() for _ in range(6))
@@ -181,6 +221,7 @@ def _one_size(parent: Ops, weights: Weights, first: Value) -> onnx.GraphProto:
     pads = ops.Concat(*[ops.Reshape(x, [1]) for x in each], axis=0)
     paper = paper_level(ops, picture)
     padded = ops.Add(ops.Pad(ops.Sub(picture, paper), pads, mode="constant"), paper)
+    (padded,) = ops.either(even, lambda inner: [evenly_lit(inner, padded, parts.REACH)], lambda _: [padded])
     corners, said = _peaks(ops, parts.layout(OnnxLayers(ops, weights), padded))
     seen = _crops(ops, padded, corners)
     found = (ops.Div(ops.Sub(corners, float(MARGIN)), scale), said, seen)

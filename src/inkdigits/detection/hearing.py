@@ -7,7 +7,7 @@ one number, mostly. A line may slope; the network sees it level.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import TensorProto
@@ -15,7 +15,7 @@ from onnx import TensorProto
 from inkdigits.detection import lines
 from inkdigits.detection import network as parts
 from inkdigits.detection.calibration import CAREFUL, Hearing
-from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
+from inkdigits.detection.onnx_layers import OnnxLayers, Weights, evenly_lit, paper_level
 from inkdigits.detection.transcript import Digits, corrected
 from inkdigits.graph import Ops, Value
 
@@ -47,6 +47,15 @@ TRUSTED = 0.7
 """... as the same digit, so surely on the average (0.0 where it sees another): if not, there may be no line."""
 BETWEEN = 0.2
 """It is asked what it saw in the middle of a find, without this part of its width on each side."""
+
+
+class Seen(NamedTuple):
+    """What lines are seen in."""
+
+    gray: Value
+    """(1, 1, H, W) the picture, ink darker than paper."""
+    even: Value
+    """Whether light is made even first: a bool."""
 
 
 def one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> Value:
@@ -105,7 +114,7 @@ def several_lines(ops: Ops, boxes: Value, scores: Value) -> Value:
     return str(ops.either(ops.Greater(possible, 1), joined, none)[0])
 
 
-def heard(ops: Ops, line: Weights, level: Value, gray: Value, finds: Digits) -> Value:
+def heard(ops: Ops, line: Weights, level: Value, seen: Seen, finds: Digits) -> Value:
     """How sure the network for lines is of each digit in each of n finds, (n, 10); 0.0 where there is no one line.
 
     See `asked` for what is given.
@@ -113,10 +122,10 @@ def heard(ops: Ops, line: Weights, level: Value, gray: Value, finds: Digits) -> 
     boxes, scores, digits = finds
 
     def look(inner: Ops) -> list[Value]:
-        slope, spot = _laid(inner, boxes, inner.Greater(scores, POSSIBLE), gray, level)
+        slope, spot = _laid(inner, boxes, inner.Greater(scores, POSSIBLE), seen.gray, level)
         flat = _sheared(inner, boxes, inner.Neg(slope))
         here = inner.Mul(scores, inner.real(_inside(inner, flat, spot)))
-        return [_heard(inner, line, gray, spot, slope, (flat, here, digits))[0]]
+        return [_heard(inner, line, seen, spot, slope, (flat, here, digits))[0]]
 
     return str(ops.either(level, look, lambda inner: [inner.Mul(digits, 0.0)])[0])
 
@@ -126,7 +135,7 @@ def asked(
     line: Weights,
     hearing: Hearing,
     level: Value,
-    gray: Value,
+    seen: Seen,
     together: Value,
     finds: Digits,
 ) -> Digits:
@@ -139,7 +148,7 @@ def asked(
         line: the network.
         hearing: how its answers change the others'.
         level: whether there is one line.
-        gray: (1, 1, H, W) the picture, ink darker than paper.
+        seen: the picture.
         together: (lines, n) bool: which of n finds stand on each line.
         finds: what the others say of these; corners in pixels of the picture.
     """
@@ -148,7 +157,7 @@ def asked(
     body = Ops(ops)
     turn, go_on, *before = (body.name() for _ in range(6))
     members = body.Gather(together, turn, axis=0)
-    after = _next_line(body, line, hearing, level, gray, members, finds, before)
+    after = _next_line(body, line, hearing, level, seen, members, finds, before)
     # The first output is whether to go on; the others are what the next turn takes.
     outputs: list[tuple[Value, int, Any]] = [(body.Identity(go_on), TensorProto.BOOL, [])]
     outputs += [(x, *kind) for x, kind in zip(after, kinds, strict=True)]
@@ -166,7 +175,7 @@ def _next_line(
     line: Weights,
     hearing: Hearing,
     level: Value,
-    gray: Value,
+    seen: Seen,
     members: Value,
     finds: Digits,
     before: Sequence[Value],
@@ -174,12 +183,12 @@ def _next_line(
     """Which of n finds are left, (n,) bool, and boxes, scores and digits of lines, from those `before` this line."""
     left, *known = before
     boxes, scores, digits = finds
-    slope, spot = _laid(ops, boxes, members, gray, level)
+    slope, spot = _laid(ops, boxes, members, seen.gray, level)
     flat = _sheared(ops, boxes, ops.Neg(slope))
     # Whatever stands there is asked about, for the network sees it: what is too unlikely to make lines, or too small.
     here = ops.And(left, _inside(ops, flat, spot))
     boxes, scores, digits = (ops.Compress(x, here, axis=0) for x in (flat, scores, digits))
-    said, signs, places = _heard(ops, line, gray, spot, slope, (boxes, scores, digits))
+    said, signs, places = _heard(ops, line, seen, spot, slope, (boxes, scores, digits))
     agrees = _agrees(ops, ops.Compress(members, here, axis=0), scores, digits, said)
     listens = ops.Or(level, ops.And(agrees, _short(ops, spot)))
 
@@ -214,7 +223,7 @@ def logit(ops: Ops, p: Value) -> Value:
     return ops.Log(ops.Div(ops.Add(p, CAREFUL), ops.Sub(1 + CAREFUL, p)))
 
 
-def _heard(ops: Ops, line: Weights, gray: Value, place: Value, slope: Value, finds: Digits) -> tuple[Value, ...]:
+def _heard(ops: Ops, line: Weights, seen: Seen, place: Value, slope: Value, finds: Digits) -> tuple[Value, ...]:
     """How sure the network for lines is of each digit in each of n finds, (n, 10), on one line.
 
     What it sees in the place of several is shared among them, for it sees every digit once. Further, what it sees in
@@ -223,7 +232,7 @@ def _heard(ops: Ops, line: Weights, gray: Value, place: Value, slope: Value, fin
     Args:
         ops: the graph to write to.
         line: the network.
-        gray: (1, 1, H, W) the picture.
+        seen: the picture.
         place: corners (4,) of the line in it, once it is level.
         slope: of the line, as rise over run downwards; 0.0 where it is level already.
         finds: on it, moved as the line is when it is made level.
@@ -237,13 +246,14 @@ def _heard(ops: Ops, line: Weights, gray: Value, place: Value, slope: Value, fin
         return start, ops.Max(ops.whole(ops.Ceil(last)), ops.Add(start, 1))
 
     (left, right), (top, bottom) = ends(0, 2), ends(1, 3)
-    strip = _strip(ops, gray, ops.Range(left, right, 1), ops.Range(top, bottom, 1), slope)
+    strip = _strip(ops, seen.gray, ops.Range(left, right, 1), ops.Range(top, bottom, 1), slope)
     width = ops.real(ops.size(strip, 3))
     scale = ops.Div(float(lines.HEIGHT), ops.real(ops.size(strip, 2)))
     wide = ops.Max(ops.Min(ops.Round(ops.Mul(width, scale)), float(lines.LONGEST)), float(lines.LEAST))
     columns = ops.Reshape(ops.whole(wide), [1])
     size = ops.Concat(np.array([1, 1, lines.HEIGHT], np.int64), columns, axis=0)
     small = ops.Resize(strip, "", "", size, mode="linear", antialias=1)
+    (small,) = ops.either(seen.even, lambda inner: [evenly_lit(inner, small, lines.REACH)], lambda _: [small])
     ink = ops.Sub(paper_level(ops, small), small)
     ink = ops.Div(ink, ops.Sqrt(ops.Add(ops.mean(ops.Mul(ink, ink)), parts.FAINT**2)))
     whole = ops.Add(columns, lines.PAPER + lines.MULTIPLE - 1)

@@ -14,6 +14,8 @@ HEIGHT, LEAST, LONGEST = 32, 8, 512
 """Height, and least and greatest width, of what the network sees, in pixels; it is not asked about longer lines."""
 PAPER, MULTIPLE = 16, 16
 """At least so many pixels of paper follow at its right end, to a multiple of so many."""
+REACH = 11
+"""To make light even, as in `network`, but of a line."""
 FRAME = 4
 """Pixels of its width to each answer."""
 FILTERS = (32, 64, 128, 128)

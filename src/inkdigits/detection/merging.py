@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from inkdigits.detection.calibration import Hearing
-from inkdigits.detection.hearing import LIKELY, POSSIBLE, asked, heard, likely, logit, one_line, several_lines
+from inkdigits.detection.hearing import LIKELY, POSSIBLE, Seen, asked, heard, likely, logit, one_line, several_lines
 from inkdigits.detection.onnx_layers import Weights
 from inkdigits.detection.transcript import Digits
 from inkdigits.graph import Ops, Value
@@ -43,6 +43,7 @@ MOST = 1000
 def read(
     ops: Ops,
     picture: Value,
+    even: Value,
     scale: Value,
     edge: Value,
     boxes: Value,
@@ -56,7 +57,7 @@ def read(
     Without a `hearing`, all that may be a digit instead, and what was `heard` of it, (n, 10); else the latter is "".
 
     `picture` (1, 3, H, W) is at `scale` times the size in which corners are given; there `edge` (4,) is its width,
-    height, width and height.
+    height, width and height. `even` tells whether finds were seen in even light; so are lines, then.
     """
     level = one_line(ops, boxes, scores, edge)
     probable = ops.Greater(scores, LIKELY if line is None else UNLIKELY)
@@ -65,10 +66,11 @@ def read(
         return *_doubted(ops, level, *kept), ""
     finds = ops.Mul(kept[0], scale), *kept[1:]
     gray = ops.total(ops.Mul(picture, np.array(GRAY, np.float32).reshape(1, 3, 1, 1)), 1, keep=True)
+    seen = Seen(gray, even)
     if hearing is None:
-        return *kept, heard(ops, line, level, gray, finds)
+        return *kept, heard(ops, line, level, seen, finds)
     together = _lines(ops, level, finds)
-    boxes, scores, digits = asked(ops, line, hearing, level, gray, together, finds)
+    boxes, scores, digits = asked(ops, line, hearing, level, seen, together, finds)
     return *_doubted(ops, level, ops.Div(boxes, scale), scores, digits), ""
 
 
