@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,18 +53,19 @@ def turned(degrees: float) -> Callable[[Generator, Picture], Picture]:
 
 
 def in_half_shadow(_: Generator, picture: Picture) -> Picture:
-    """A third of the light is left below a line from corner to corner, with a sharp edge."""
-    y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
-    return np.where((y + x > sum(picture.shape[:2]) / 2)[..., None], picture * np.float32(0.35), picture)
+    """About a third of the light is left below the line from one corner to another, which is sharp."""
+    height, width = picture.shape[:2]
+    y, x = np.ogrid[:height, :width]
+    return np.where((y / height + x / width > 1)[..., None], picture * np.float32(0.35), picture)
 
 
 def on_a_dark_table(rng: Generator, picture: Picture) -> Picture:
     """A border of an eighth of the longer side, brown and grainy."""
-    border = round(max(picture.shape[:2]) / 8)
-    table = np.pad(picture, ((border, border), (border, border), (0, 0)))
-    grain = rng.normal(0, 8, table.shape[:2])[..., None]
-    table[:] = np.array([60, 45, 35]) + grain
-    table[border:-border, border:-border] = picture
+    height, width = picture.shape[:2]
+    border = round(max(height, width) / 8)
+    grain = rng.normal(0, 8, (height + 2 * border, width + 2 * border, 1))
+    table = np.asarray(np.array([60, 45, 35]) + grain, np.float32)
+    table[border : border + height, border : border + width] = picture
     return table
 
 
@@ -111,7 +113,7 @@ CONDITIONS: dict[str, Callable[[Generator, Picture], Picture]] = {
 def in_condition(condition: str, given: PictureSet) -> Iterator[NDArray[np.uint8]]:
     """Each picture of a set in that condition, (h, w, 3); the same each time."""
     for index, picture in enumerate(given.pictures):
-        rng = np.random.default_rng([list(CONDITIONS).index(condition), index])
+        rng = np.random.default_rng([zlib.crc32(condition.encode()), index])
         pixels = CONDITIONS[condition](rng, np.asarray(pixels_of(picture), np.float32))
         yield np.asarray(np.clip(pixels, 0, 255), np.uint8)
 

@@ -163,7 +163,9 @@ def conditions() -> str:
     rows = {(row["engine"], row["condition"], row["pictures"]): row for row in every}
     names = "pictures", "engine", "fields right", "wrong digits", "pages right", "wrong digits"
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    for engine, condition in dict.fromkeys((engine, condition) for engine, condition, _ in rows):
+    for engine, condition in dict.fromkeys(
+        (row["engine"], row["condition"]) for row in every if row["pictures"] == "pages"
+    ):
         found = [rows[engine, condition, pictures] for pictures in ("fields", "pages")]
         columns = [
             figure

@@ -41,7 +41,7 @@ from inkdigits.detection import (
 from inkdigits.detection.calibration import Calibration, Finds, Hearing, fitted, weighed
 from inkdigits.detection.finder import KEY, Finder
 from inkdigits.detection.learner import Learner
-from inkdigits.detection.onnx_layers import OnnxLayers, weights_of
+from inkdigits.detection.onnx_layers import OnnxLayers, evenly_lit, weights_of
 from inkdigits.detection.progress import Progress
 from inkdigits.detection.targets import Targets, loss, targets
 from inkdigits.detection.workers import ahead
@@ -871,20 +871,54 @@ def test_channels_and_polarity_do_not_matter(finder: Finder) -> None:
         np.testing.assert_allclose(found.probabilities, first.probabilities, atol=1e-3)
 
 
+def digits_from_left(finder: Finder, pixels: NDArray[np.uint8]) -> str:
+    found = finder.find(pixels)
+    return "".join(map(str, found.probabilities[np.argsort(found.boxes[:, 0])].argmax(1)))
+
+
 @pytest.mark.parametrize("scale", [1, 9])
-@pytest.mark.parametrize("light", ["table", "shadow"])
-def test_light_and_dark_are_told_apart_by_the_digits_there_are(finder: Finder, light: str, scale: int) -> None:
-    """Most of the picture is dark, and so is its border: not what was written, the table is, or the shadow."""
-    gray = np.kron(numbers(), np.ones((scale, scale), np.uint8)).astype(np.float32)
-    if light == "shadow":
-        y, x = np.mgrid[: gray.shape[0], : gray.shape[1]]
-        gray[x + y > 0.4 * sum(gray.shape)] *= 0.4
-    else:
-        gray = np.pad(gray, 40 * scale, constant_values=45)
-    for pixels in (gray.astype(np.uint8), 255 - gray.astype(np.uint8)):
-        found = finder.find(pixels)
-        order = np.argsort(found.boxes[:, 0])
-        assert found.probabilities[order].argmax(1).tolist() == [3, 8, 2, 5]
+def test_light_and_dark_are_told_apart_by_the_digits_there_are(finder: Finder, scale: int) -> None:
+    """Most of the picture is dark, and so is its border: not what was written, the table is."""
+    slip = written("3825", height=30)[20:-40].astype(np.float32)
+    table = np.pad(slip, 50, constant_values=45)
+    table += np.random.default_rng(2).normal(0, 8, table.shape) * (table == 45)
+    pixels = np.kron(np.clip(table, 0, 255).astype(np.uint8), np.ones((scale, scale), np.uint8))
+    for shown in (pixels, 255 - pixels):
+        assert digits_from_left(finder, shown) == "3825"
+
+
+@pytest.mark.parametrize("scale", [1, 9])
+@pytest.mark.parametrize(
+    ("number", "height", "left", "blur"),
+    [("40718", 22, 0.35, 1.5), ("40718", 40, 0.25, 1.0), ("60427", 22, 0.35, 1.5), ("93825", 22, 0.25, 1.0)],
+)
+def test_digits_half_in_a_shadow_are_read(
+    finder: Finder, number: str, height: int, left: float, blur: float, scale: int
+) -> None:
+    """Its edge has more contrast than the ink in it."""
+    pixels = written(number, height=height).astype(np.float32)
+    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
+    pixels = np.where(y / pixels.shape[0] + x / pixels.shape[1] > 1, pixels * left, pixels)
+    shown = cv2.GaussianBlur(pixels, (0, 0), blur).astype(np.uint8)
+    shown = np.kron(shown, np.ones((scale, scale), np.uint8))
+    assert digits_from_left(finder, shown) == number
+
+
+def test_even_light_leaves_ink_and_takes_shadows() -> None:
+    ops = Ops()
+    session = session_of(ops, ["picture"], [evenly_lit(ops, "picture", network.REACH)])
+    picture = np.full((1, 3, 60, 120), 200, np.float32)
+    picture[..., 10:50, 20:26] = picture[..., 10:50, 90:96] = 50  # strokes
+    picture[..., 60:] *= 0.4  # a shadow
+    picture[..., 30:50, 30:52] = 60  # wider than any stroke
+    (seen,) = session.run(None, {"picture": picture})
+    assert seen.shape == picture.shape and seen.max() <= network.LIGHT + 1e-3
+    flat = seen[0, 0]
+    paper = np.delete(flat, [*range(18, 54), *range(58, 62), *range(88, 98)], axis=1)
+    np.testing.assert_allclose(paper, network.LIGHT, atol=0.5)
+    np.testing.assert_allclose(flat[35:45, 37:45], network.LIGHT, atol=0.5)
+    assert (flat[12:48, 22:24] < 0.35 * network.LIGHT).all() and (flat[12:48, 92:94] < 0.45 * network.LIGHT).all()
+    assert flat[5:55, 58:62].min() > 0.6 * network.LIGHT, "of its edge little is left"
 
 
 def test_digits_too_small_to_be_seen_in_a_trial_are_found_light_or_dark(finder: Finder) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -78,21 +79,36 @@ def test_a_page_is_read_the_same_in_a_browser(browser_runtime: Ask) -> None:
     pictures = [with_channels(written("407 83", "12")), shades, clear, np.full((40, 90, 1), 230, np.uint8)]
     pictures += [with_channels(written("4071", height=height)) for height in (20, 60)]
     pictures += [255 - np.dstack([written("93825", height=90)] * 3)]
+    pictures += [in_shadow(written("40718")), with_channels(np.pad(written("25"), 30, constant_values=40))]
+    pictures += [with_channels(cv2.resize(in_shadow(written("2509")), None, fx=4, fy=4))]
     found = in_python(PAGES, pictures)
-    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0, 4, 4, 5]
-    assert [lines_on(pixels) for pixels in pictures] == [3, 2, 2, 0, 1, 1, 1]
+    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0, 4, 4, 5, 5, 2, 4]
+    told = [looked(pixels) for pixels in pictures]
+    assert [lines for lines, _ in told] == [3, 2, 2, 0, 1, 1, 1, 1, 1, 1]
+    assert [even for _, even in told] == [False] * 7 + [True, False, True]
     for here, there in zip(found, browser_runtime(PAGES, pictures), strict=True):
         for figure, near in (("boxes", 0.05), ("scores", 1e-3), ("probabilities", 1e-3)):
             np.testing.assert_allclose(there[figure], here[figure].ravel(), atol=near)
 
 
-def lines_on(pixels: NDArray[np.uint8]) -> int:
-    """How many lines of a picture the network for lines is asked about."""
+def in_shadow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (h, w, 1) of which a third of the light is left below a line from corner to corner."""
+    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
+    dark = x * pixels.shape[0] + y * pixels.shape[1] > pixels.size
+    return np.where(dark, pixels * 0.35, pixels).astype(np.uint8)[..., None]
+
+
+def looked(pixels: NDArray[np.uint8]) -> tuple[int, bool]:
+    """How many lines of a picture the network for lines is asked about, and whether all is seen in even light."""
     model = onnx.load(PAGES)
+    loops = [node for node in model.graph.node if node.op_type == "Loop"]
     (count,) = (
         node.input[0]
-        for node in model.graph.node
+        for node in loops
         if any(inner.op_type == "LSTM" for branch in node.attribute for inner in branch.g.node)
     )
-    model.graph.output.append(onnx.helper.make_tensor_value_info(count, onnx.TensorProto.INT64, []))
-    return int(open_onnx(model.SerializeToString(), 1).run([count], {"pixels": pixels})[0])
+    even = loops[0].output[1]
+    for name, kind in ((count, onnx.TensorProto.INT64), (even, onnx.TensorProto.BOOL)):
+        model.graph.output.append(onnx.helper.make_tensor_value_info(name, kind, []))
+    lines, evenly = open_onnx(model.SerializeToString(), 1).run([count, even], {"pixels": pixels})
+    return int(lines), bool(evenly)

@@ -6,7 +6,8 @@ Input `pixels`: uint8 (H, W, C), C 1 (gray), 3 (RGB) or 4 (RGBA). Outputs, for t
 the file.
 
 Digits of all sizes are found by looking at the picture at full size, at half of it, a quarter, and so on: in one of
-them every digit has a size that the network knows. What is found twice is kept once.
+them every digit has a size that the network knows. What is found twice is kept once. Whether ink is dark or light, and
+light is to be made even, is tried where it is not plain.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ SCORE = 0.25
 PLAIN = 2.0
 """With a higher vote paper is plainly light, and ink dark. Else, ..."""
 WAYS, TRIAL = 4, 250_000
-"""... so many ways to see the picture are tried, on so many pixels at most."""
+"""... so many ways to see the picture are tried, on so many pixels at most: see `_best_seen`."""
 EVENER = 1.25
 """It is seen evenly lit where so many times as much is found then: logits above 0.0 are summed."""
 CLEAR = 0.9, 10.0
-"""Where less is found on paper that is plainly light, or else in the trial, the picture is turned around, too; ..."""
+"""Where less is found: on paper that is plainly light, or else in the trial, the picture is turned around, too; ..."""
 OTHERWISE = 2.0
 """... it stays so if more is found then, and more than this."""
 _SHAPES: dict[str, list[Any]] = {
@@ -140,10 +141,12 @@ def _resized(ops: Ops, picture: Value, scale: Value) -> Value:
 def _best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote: Value) -> list[Value]:
     """A picture (1, 3, H, W) with ink darker than paper, whether it is seen evenly lit, and what is found in it.
 
-    Which is ink and which is paper is a guess, by the `vote` of `opaque`, until there are digits. Where paper is not
-    plainly light, the picture is tried as guessed and turned around, light for dark, each also evenly lit; a large one
-    is made smaller for that. Then it is seen as it is, in the way that showed most, and turned around, too, where that
-    was little.
+    Which is ink and which is paper is a guess, by the `vote` of `opaque`, until there are digits. Turns of the loop:
+
+    0 to 3: where paper is not plainly light, a trial, of a large picture made smaller: as guessed; turned around, light
+        for dark; both evenly lit. Of a small picture that is all.
+    4: the picture as it is, in the way that showed most.
+    5: the same turned around, where little was found in the trial, or, on plainly light paper, in turn 4.
     """
     plain = parent.Greater(vote, PLAIN)
     guess = parent.Where(parent.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
