@@ -46,8 +46,9 @@ WAYS, TRIAL = 4, 250_000
 """... so many ways to see the picture are tried, on so many pixels at most: see `_best_seen`."""
 EVENER = 1.25
 """It is seen evenly lit where so many times as much is found then: logits above 0.0 are summed."""
-CLEAR = 0.9, 10.0
-"""Where less is found: on paper that is plainly light, or else in the trial, the picture is turned around, too; ..."""
+CLEAR, MUCH = 0.9, 10.0
+"""Where on plainly light paper no logit is higher than the first, or a trial shows less than the second, the picture is
+turned around, too; ..."""
 OTHERWISE = 2.0
 """... it stays so if more is found then, and more than this."""
 _SHAPES: dict[str, list[Any]] = {
@@ -151,7 +152,8 @@ def _best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote
     plain = parent.Greater(vote, PLAIN)
     guess = parent.Where(parent.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
     height, width = (parent.real(parent.size(picture, axis)) for axis in (2, 3))
-    part = parent.Min(parent.Sqrt(parent.Div(float(TRIAL), parent.Mul(height, width))), 1.0)
+    part = parent.Sqrt(parent.Div(float(TRIAL), parent.Mul(height, width)))
+    part = parent.Min(parent.Max(part, parent.Div(1.0, parent.Min(height, width))), 1.0)  # at least a pixel is left
     small = parent.Equal(part, 1.0)
     (trial,) = parent.either(small, lambda _: [picture], lambda inner: [_resized(inner, picture, part)])
     ops = Ops(parent)
@@ -164,16 +166,16 @@ def _best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote
     trying, lit = ops.Less(turn, WAYS), is_turn(2, 3)
     sign = ops.Mul(ops.Where(trying, guess, way), ops.Where(is_turn(1, 3, WAYS + 1), -1.0, 1.0))
     (shown,) = ops.either(trying, lambda _: [trial], lambda _: [picture])
-    scale = ops.Mul(first, ops.Where(trying, part, 1.0))
     evenly = ops.Or(lit, ops.And(even, ops.Not(trying)))
-    now = _all_sizes(ops, weights, scale, _facing(ops, shown, sign), evenly)
-    here = ops.total(ops.Relu(ops.part(now[1], 0, 1, 1)))
+    now = _all_sizes(ops, weights, first, _facing(ops, shown, sign), evenly)  # a trial's boxes are used if `small`
+    sure = ops.Relu(ops.part(now[1], 0, 1, 1))
+    here, surest = ops.total(sure), ops.largest(ops.Concat(sure, np.zeros((1, 1), np.float32), axis=0))
     bar = ops.Mul(most, ops.Where(ops.And(lit, ops.Not(even)), EVENER, 1.0))
     bar = ops.Max(bar, ops.Where(is_turn(WAYS + 1), OTHERWISE, 0.0))
     better = ops.Or(is_turn(0, WAYS), ops.Greater(here, bar))
     best = [ops.Where(better, sign, way), ops.Or(even, ops.And(better, lit)), ops.Where(better, here, most)]
     best += ops.either(better, lambda _: now, lambda _: before)
-    unclear = ops.Less(ops.Where(plain, best[2], most), ops.Where(plain, *CLEAR))
+    unclear = ops.Less(ops.Where(plain, surest, most), ops.Where(plain, CLEAR, MUCH))
     on = ops.Or(is_turn(0, 1, 2), ops.And(is_turn(WAYS - 1), ops.Not(small)))
     on = ops.Or(on, ops.And(is_turn(WAYS), unclear))
     kinds: list[tuple[int, list[Any]]] = [(TensorProto.FLOAT, []), (TensorProto.BOOL, []), (TensorProto.FLOAT, [])]
