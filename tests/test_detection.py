@@ -904,6 +904,15 @@ def test_digits_half_in_a_shadow_are_read(
     assert digits_from_left(finder, shown) == number
 
 
+@pytest.mark.parametrize(("number", "height"), [("93825", 30), ("60427", 14), ("40718", 18)])
+def test_a_number_that_fills_its_picture_is_read_in_a_deep_shadow(finder: Finder, number: str, height: int) -> None:
+    """So little shows either way that even light must be tried with the picture turned around, too."""
+    pixels = written(number, height=height)[20 : -height - 10, 15:-15].astype(np.float32)
+    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
+    pixels = np.where(y / pixels.shape[0] + x / pixels.shape[1] > 1, pixels * 0.15, pixels)
+    assert digits_from_left(finder, cv2.GaussianBlur(pixels, (0, 0), 1.0).astype(np.uint8)) == number
+
+
 def test_even_light_leaves_ink_and_takes_shadows() -> None:
     ops = Ops()
     session = session_of(ops, ["picture"], [evenly_lit(ops, "picture", network.REACH)])
