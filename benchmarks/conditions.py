@@ -10,25 +10,23 @@ benchmarks/results/conditions.csv; what an engine has read there already is left
 from __future__ import annotations
 
 import argparse
-import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from rich.console import Console
 
 import labelled
 from composed import composed, pages
-from engines import Engine, versions
+from engines import Answer
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
 from labelled import PictureSet, pixels_of
-from realworld import ENGINES, SEED, started
-from rows import RESULTS, append, keys_of, machine, today
+from realworld import ENGINES, SEED, Task, fill
+from rows import RESULTS
 
 KEY = ("engine", "version", "condition", "pictures")
 SETS = ("semeion", "canvas_digits", "hwd1000", "whtt_mouse_digits")
@@ -118,29 +116,16 @@ def in_condition(condition: str, given: PictureSet) -> Iterator[NDArray[np.uint8
         yield np.asarray(np.clip(pixels, 0, 255), np.uint8)
 
 
-def row(engine: Engine, condition: str, pictures: str, sets: list[PictureSet]) -> dict[str, object]:
-    """What an engine makes of sets of fields, or of pages, in that condition."""
-    from inkdigits.bundle import hardware
-
+def task(condition: str, sets: Sequence[PictureSet]) -> Task:
+    """To read sets of fields, or of pages, in that condition."""
     wanted = [digits_of(label) for given in sets for label in given.labels]
-    shown = [pixels for given in sets for pixels in in_condition(condition, given)]
-    before = engine.cpu_seconds()
-    read = [digits_of(answer.text) for answer in engine.answers(shown, sets[0].kind)]
-    wrong = sum(metrics.edit_distance(label, text) for label, text in zip(wanted, read, strict=True))
-    return {
-        "engine": engine.name,
-        "version": engine.version,
-        "condition": condition,
-        "pictures": pictures,
-        "n": len(wanted),
-        "exact": sum(map(str.__eq__, wanted, read)),
-        "digits": sum(map(len, wanted)),
-        "wrong": wrong,
-        "cpu_seconds": f"{engine.cpu_seconds() - before:.1f}",
-        "hardware": machine(hardware()),
-        "versions": versions(),
-        "date": today(),
-    }
+
+    def counted(answers: Sequence[Answer]) -> dict[str, int]:
+        read = [digits_of(answer.text) for answer in answers]
+        wrong = sum(metrics.edit_distance(label, text) for label, text in zip(wanted, read, strict=True))
+        return {"exact": sum(map(str.__eq__, wanted, read)), "digits": sum(map(len, wanted)), "wrong": wrong}
+
+    return Task(lambda: [pixels for given in sets for pixels in in_condition(condition, given)], sets[0].kind, counted)
 
 
 def main() -> None:
@@ -150,9 +135,6 @@ def main() -> None:
     parser.add_argument("--engines", default="inkdigits", help=f"some of {', '.join(ENGINES)}, with commas")
     parser.add_argument("--results", type=Path, default=RESULTS / "conditions.csv")
     given = parser.parse_args()
-    names = given.engines.split(",")
-    if unknown := [name for name in names if name not in ENGINES]:
-        parser.error(f"Expected engines: {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
     there = dict(labelled.find(given.folder)) if given.folder.is_dir() else {}
     if missing := [name for name in SETS if name not in there]:
         parser.error(f"Expected {', '.join(SETS)} in {given.folder}. Missing: {', '.join(missing)}.")
@@ -161,15 +143,11 @@ def main() -> None:
         "fields": [composed(one, FIELDS, SEED) for one in digits],
         "pages": [pages(one, PAGES, SEED) for one in digits],
     }
-    for engine in started(names, "default", Console(stderr=True)):
-        for condition in CONDITIONS:
-            for pictures, sets in made.items():
-                if (engine.name, engine.version, condition, pictures) in keys_of(given.results, *KEY):
-                    print(f"{engine.name}, {pictures} {condition}: there already", file=sys.stderr)
-                    continue
-                found = row(engine, condition, pictures, sets)
-                append(given.results, [found])
-                print(f"{engine.name}, {pictures} {condition}: {found['wrong']} of {found['digits']} digits wrong")
+    tasks = {(condition, name): task(condition, sets) for condition in CONDITIONS for name, sets in made.items()}
+    try:
+        fill(given.engines, given.results, KEY, tasks)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from rich.console import Console
 
-from engines import Engine, versions
-from realworld import ENGINES, started
-from rows import RESULTS, append, keys_of, machine, today
+from engines import Answer
+from realworld import ENGINES, Task, fill
+from rows import RESULTS
 
 KEY = ("engine", "version", "pictures")
 COUNT = 40
@@ -98,25 +97,10 @@ def pictures(kind: str) -> list[NDArray[np.uint8]]:
     return list(photographs()) if kind == "photographs" else [made(kind, index) for index in range(COUNT)]
 
 
-def row(engine: Engine, kind: str) -> dict[str, object]:
-    """What an engine reads on pictures of a kind."""
-    from inkdigits.bundle import hardware
-
-    shown = pictures(kind)
-    before = engine.cpu_seconds()
-    digits = [sum(map(str.isdecimal, answer.text)) for answer in engine.answers(shown, "page")]
-    return {
-        "engine": engine.name,
-        "version": engine.version,
-        "pictures": kind,
-        "n": len(shown),
-        "with_digits": sum(count > 0 for count in digits),
-        "digits": sum(digits),
-        "cpu_seconds": f"{engine.cpu_seconds() - before:.1f}",
-        "hardware": machine(hardware()),
-        "versions": versions(),
-        "date": today(),
-    }
+def counted(answers: Sequence[Answer]) -> dict[str, int]:
+    """On how many pictures digits were read, and how many digits."""
+    digits = [sum(map(str.isdecimal, answer.text)) for answer in answers]
+    return {"with_digits": sum(count > 0 for count in digits), "digits": sum(digits)}
 
 
 def main() -> None:
@@ -125,17 +109,11 @@ def main() -> None:
     parser.add_argument("--engines", default="inkdigits", help=f"some of {', '.join(ENGINES)}, with commas")
     parser.add_argument("--results", type=Path, default=RESULTS / "nothing.csv")
     given = parser.parse_args()
-    names = given.engines.split(",")
-    if unknown := [name for name in names if name not in ENGINES]:
-        parser.error(f"Expected engines: {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
-    for engine in started(names, "default", Console(stderr=True)):
-        for kind in (*KINDS, "photographs"):
-            if (engine.name, engine.version, kind) in keys_of(given.results, *KEY):
-                print(f"{engine.name}, {kind}: there already", file=sys.stderr)
-                continue
-            measured = row(engine, kind)
-            append(given.results, [measured])
-            print(f"{engine.name}, {kind}: {measured['digits']} digits on {measured['with_digits']} of {measured['n']}")
+    tasks = {(kind,): Task(partial(pictures, kind), "page", counted) for kind in (*KINDS, "photographs")}
+    try:
+        fill(given.engines, given.results, KEY, tasks)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ from inkdigits.bundle import hardware
 from inkdigits.errors import ImageError
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
-from labelled import PictureSet, find, load
-from rows import RESULTS, append, machine, today
+from labelled import Kind, PictureSet, Pixels, find, load
+from rows import RESULTS, append, keys_of, machine, today
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 FOREIGN = ("tesseract", "rapidocr")
@@ -238,6 +238,46 @@ def started(names: Iterable[str], model: str, say: Console) -> list[Engine]:
         except MissingEngineError as error:
             say.print(f"Left out: {error}", markup=False, soft_wrap=True)
     return there
+
+
+@dataclass(frozen=True)
+class Task:
+    """Pictures to read, which are made when it is their turn, and what to count in the answers."""
+
+    pictures: Callable[[], Sequence[Pixels]]
+    kind: Kind
+    counts: Callable[[Sequence[Answer]], dict[str, int]]
+
+
+def fill(engines: str, results: Path, key: Sequence[str], tasks: Mapping[tuple[str, ...], Task]) -> None:
+    """Do what a table of results lacks, and add a row to it after each task.
+
+    Args:
+        engines: their names, with commas.
+        results: the table.
+        key: columns that together occur once: engine, version, and those of a task's name.
+        tasks: by their names.
+
+    Raises:
+        ValueError: there is no such engine.
+    """
+    names = engines.split(",")
+    if unknown := [name for name in names if name not in ENGINES]:
+        raise ValueError(f"Expected engines: {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
+    for engine in started(names, "default", Console(stderr=True)):
+        for name, task in tasks.items():
+            said = ", ".join((engine.name, *name))
+            if (engine.name, engine.version, *name) in keys_of(results, *key):
+                print(f"{said}: there already", file=sys.stderr)
+                continue
+            shown = task.pictures()
+            before = engine.cpu_seconds()
+            answers = list(engine.answers(shown, task.kind))
+            spent, counts = engine.cpu_seconds() - before, task.counts(answers)
+            what = dict(zip(key, (engine.name, engine.version, *name), strict=True))
+            where = {"hardware": machine(hardware()), "versions": versions(), "date": today()}
+            append(results, [{**what, "n": len(shown), **counts, "cpu_seconds": f"{spent:.1f}", **where}])
+            print(f"{said}: {', '.join(f'{count} {column}' for column, count in counts.items())} (n {len(shown)})")
 
 
 def wanted_sets(

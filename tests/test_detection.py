@@ -52,7 +52,7 @@ from inkdigits.synthesis import pages as sheets
 from inkdigits.synthesis.pages import Page
 from inkdigits.training.engines import seeded
 from pictures import ink, picture
-from written import written
+from written import half_in_shadow, written
 
 
 def blank_page(*boxes: tuple[float, float, float, float], digits: tuple[int, ...] = ()) -> Page:
@@ -896,21 +896,15 @@ def test_digits_half_in_a_shadow_are_read(
     finder: Finder, number: str, height: int, left: float, blur: float, scale: int
 ) -> None:
     """Its edge has more contrast than the ink in it."""
-    pixels = written(number, height=height).astype(np.float32)
-    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
-    pixels = np.where(y / pixels.shape[0] + x / pixels.shape[1] > 1, pixels * left, pixels)
-    shown = cv2.GaussianBlur(pixels, (0, 0), blur).astype(np.uint8)
-    shown = np.kron(shown, np.ones((scale, scale), np.uint8))
-    assert digits_from_left(finder, shown) == number
+    shown = half_in_shadow(written(number, height=height), left, blur)
+    assert digits_from_left(finder, np.kron(shown, np.ones((scale, scale), np.uint8))) == number
 
 
 @pytest.mark.parametrize(("number", "height"), [("93825", 30), ("60427", 14), ("40718", 18)])
 def test_a_number_that_fills_its_picture_is_read_in_a_deep_shadow(finder: Finder, number: str, height: int) -> None:
     """So little shows either way that even light must be tried with the picture turned around, too."""
-    pixels = written(number, height=height)[20 : -height - 10, 15:-15].astype(np.float32)
-    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
-    pixels = np.where(y / pixels.shape[0] + x / pixels.shape[1] > 1, pixels * 0.15, pixels)
-    assert digits_from_left(finder, cv2.GaussianBlur(pixels, (0, 0), 1.0).astype(np.uint8)) == number
+    tight = written(number, height=height)[20 : -height - 10, 15:-15]
+    assert digits_from_left(finder, half_in_shadow(tight, 0.15, blur=1.0)) == number
 
 
 def test_even_light_leaves_ink_and_takes_shadows() -> None:

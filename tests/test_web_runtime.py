@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import golden
 from inkdigits.recognizer import PAGES, WEIGHTS
 from inkdigits.runtimes import open_onnx
-from written import written
+from written import half_in_shadow, written
 
 WEB = Path(__file__).with_name("web")
 Answers = list[dict[str, NDArray[np.float32]]]
@@ -79,8 +79,9 @@ def test_a_page_is_read_the_same_in_a_browser(browser_runtime: Ask) -> None:
     pictures = [with_channels(written("407 83", "12")), shades, clear, np.full((40, 90, 1), 230, np.uint8)]
     pictures += [with_channels(written("4071", height=height)) for height in (20, 60)]
     pictures += [255 - np.dstack([written("93825", height=90)] * 3)]
-    pictures += [in_shadow(written("40718")), with_channels(np.pad(written("25"), 30, constant_values=40))]
-    pictures += [with_channels(cv2.resize(in_shadow(written("2509")), None, fx=4, fy=4))]
+    shadows = [half_in_shadow(written(number), 0.35) for number in ("40718", "2509")]
+    pictures += [with_channels(shadows[0]), with_channels(np.pad(written("25"), 30, constant_values=40))]
+    pictures += [with_channels(cv2.resize(shadows[1], None, fx=4, fy=4))]
     found = in_python(PAGES, pictures)
     assert [len(each["scores"]) for each in found] == [7, 5, 5, 0, 4, 4, 5, 5, 2, 4]
     told = [looked(pixels) for pixels in pictures]
@@ -89,13 +90,6 @@ def test_a_page_is_read_the_same_in_a_browser(browser_runtime: Ask) -> None:
     for here, there in zip(found, browser_runtime(PAGES, pictures), strict=True):
         for figure, near in (("boxes", 0.05), ("scores", 1e-3), ("probabilities", 1e-3)):
             np.testing.assert_allclose(there[figure], here[figure].ravel(), atol=near)
-
-
-def in_shadow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (h, w, 1) of which a third of the light is left below a line from corner to corner."""
-    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
-    dark = x * pixels.shape[0] + y * pixels.shape[1] > pixels.size
-    return np.where(dark, pixels * 0.35, pixels).astype(np.uint8)[..., None]
 
 
 def looked(pixels: NDArray[np.uint8]) -> tuple[int, bool]:

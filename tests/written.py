@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,6 +24,14 @@ def written(*lines: str, height: int = 48) -> NDArray[np.uint8]:
             page[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
             left += glyph.shape[1]
     return np.asarray(np.rint(235 - 195 * page), np.uint8)
+
+
+def half_in_shadow(pixels: NDArray[np.uint8], left: float, blur: float = 0.0) -> NDArray[np.uint8]:
+    """A picture (h, w) of which a part of the light is left below the line from one corner to another, then blurred."""
+    height, width = pixels.shape
+    y, x = np.ogrid[:height, :width]
+    shaded = np.where(y / height + x / width > 1, pixels * np.float32(left), pixels.astype(np.float32))
+    return (cv2.GaussianBlur(shaded, (0, 0), blur) if blur else shaded).astype(np.uint8)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
