@@ -3,7 +3,11 @@
     python benchmarks/bundle_weights.py runs/small small
 
 The copy is the whole bundle but its evaluation: the ONNX file, the Keras network, the history and the card. The Keras
-network is compressed, as the package should stay small; what it holds is the same.
+network is compressed, as the package should stay small; what it holds is the same. The ONNX file is built anew, with
+the geometry of the code there is. So this brings a bundled model up to date that was trained before that changed, and
+dates it anew:
+
+    python benchmarks/bundle_weights.py src/inkdigits/weights/default default
 """
 
 from __future__ import annotations
@@ -13,9 +17,10 @@ import dataclasses
 import hashlib
 import io
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
-from inkdigits.bundle import CARD_FILE, KERAS_FILE, Bundle
+from inkdigits.bundle import CARD_FILE, KERAS_FILE, ONNX_FILE, Bundle, onnx_file
 from inkdigits.files import write_atomically
 from inkdigits.recognizer import WEIGHTS, load
 
@@ -25,13 +30,16 @@ def bundle_weights(folder: Path, name: str, weights: Path = WEIGHTS) -> Path:
     load(folder)  # a damaged bundle stops here
     bundle = Bundle.load(folder)
     files = {file: bundle.read(file) for file in bundle.card.files}
+    card = dataclasses.replace(bundle.card, name=name)
+    if onnx_file(folder / KERAS_FILE, bundle.card) != files[ONNX_FILE]:
+        card = dataclasses.replace(card, created=datetime.now(UTC).isoformat(timespec="seconds"))
+    files[ONNX_FILE] = onnx_file(folder / KERAS_FILE, card)
     files[KERAS_FILE] = compressed(files[KERAS_FILE])
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-    card = dataclasses.replace(bundle.card, name=name).with_files(hashes)
     target = weights / name
     for file, content in files.items():
         write_atomically(target / file, content)
-    write_atomically(target / CARD_FILE, card.to_json())
+    write_atomically(target / CARD_FILE, card.with_files(hashes).to_json())
     load(target)
     return target
 

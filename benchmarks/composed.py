@@ -1,4 +1,4 @@
-"""Fields with one number and pages with many, composed of real single digits: how well hands are read that nobody drew.
+"""Pictures of one digit, of one number and of many, composed of real digits: how well hands are read that nobody drew.
 
 Paper, ink and camera are those of the synthetic pages; the digits are not. They are what `preprocess.normalize` makes
 of the pictures, so their shape is real, their pen and sharpness are not. Sets of real fields are small, and networks
@@ -34,10 +34,34 @@ HEIGHTS = (20.0, 44.0)
 """Of digits, in pixels, drawn evenly on a logarithmic scale."""
 GAP = (0.02, 0.08)
 """Between digits, as a part of their height: mean and standard deviation. Some touch."""
+SIZES, ROOM = (24.0, 160.0), (1.3, 3.0)
+"""Heights of digits that stand alone, in pixels, drawn likewise; the sides of their picture, as a part of that."""
 SPACE = 0.4
 """Between a number and the words beside it, as a part of its height."""
 Draw = Callable[[int], Ink]
 """The ink of a digit of the set."""
+
+
+def alone(digits: PictureSet, count: int, seed: int) -> PictureSet:
+    """Pictures of one digit, anywhere on its paper.
+
+    Args:
+        digits: a set of the kind "digit".
+        count: of pictures.
+        seed: of which digits, and on what paper.
+    """
+
+    def picture(rng: Generator, ink: Draw) -> tuple[Pixels, str]:
+        chosen = int(rng.integers(len(digits)))
+        unit = float(np.exp(rng.uniform(*np.log(SIZES))))
+        one = _resized(ink(chosen), unit)
+        height, width = (max(int(unit * rng.uniform(*ROOM)), side + 4) for side in one.shape)
+        sheet = np.zeros((height, width), np.float32)
+        top, left = rng.uniform(0.1, 0.9, 2) * (height - one.shape[0], width - one.shape[1])
+        strokes.put(sheet, one, top, left)
+        return _photographed(rng, sheet, unit, security=0.2), digits.labels[chosen]
+
+    return _made(digits, "one of", "digit", count, seed, picture)
 
 
 def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
@@ -46,7 +70,7 @@ def composed(digits: PictureSet, count: int, seed: int) -> PictureSet:
     Args:
         digits: a set of the kind "digit".
         count: of fields.
-        seed: of which digits stand side by side, and on what paper.
+        seed: of which digits, and on what paper.
     """
     return _fields(digits, "composed of", count, seed)
 

@@ -1,10 +1,10 @@
-"""The same numbers in worse pictures: in shadow, on a dark table, on squared paper, turned, faint, noisy, blurred.
+"""The same digits in worse pictures: in shadow, on a dark table, on squared paper, turned, faint, noisy, blurred.
 
     python benchmarks/conditions.py DIR
 
-Fields and pages are composed of real single digits, as for `realworld.py --compose`, of which each condition then makes
-another picture; `as it is` leaves it alone. DIR has the sets as `realworld.py` takes them. Rows go to
-benchmarks/results/conditions.csv; what an engine has read there already is left out.
+Pictures of one digit, fields and pages are composed of real digits, as for `realworld.py --compose`, of which each
+condition then makes another picture; `as it is` leaves it alone. DIR has the sets as `realworld.py` takes them. Rows go
+to benchmarks/results/conditions.csv; what an engine has read there already is left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 import labelled
-from composed import composed, pages
+from composed import alone, composed, pages
 from engines import Answer
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
@@ -30,7 +30,7 @@ from rows import RESULTS
 
 KEY = ("engine", "version", "condition", "pictures")
 SETS = ("semeion", "canvas_digits", "hwd1000", "whtt_mouse_digits")
-FIELDS, PAGES = 60, 10
+DIGITS, FIELDS, PAGES = 60, 60, 10
 """Composed of each set."""
 Picture = NDArray[np.float32]
 """(h, w, 3), 0 to 255."""
@@ -117,7 +117,7 @@ def in_condition(condition: str, given: PictureSet) -> Iterator[NDArray[np.uint8
 
 
 def task(condition: str, sets: Sequence[PictureSet]) -> Task:
-    """To read sets of fields, or of pages, in that condition."""
+    """To read sets of one kind in that condition."""
     wanted = [digits_of(label) for given in sets for label in given.labels]
 
     def counted(answers: Sequence[Answer]) -> dict[str, int]:
@@ -140,6 +140,7 @@ def main() -> None:
         parser.error(f"Expected {', '.join(SETS)} in {given.folder}. Missing: {', '.join(missing)}.")
     digits = [labelled.load(name, there[name])[0] for name in SETS]
     made = {
+        "digits": [alone(one, DIGITS, SEED) for one in digits],
         "fields": [composed(one, FIELDS, SEED) for one in digits],
         "pages": [pages(one, PAGES, SEED) for one in digits],
     }

@@ -89,7 +89,7 @@ def zoo(name: str, cores: int) -> Figures:
     import onnx
     from onnx import TensorProto, helper
 
-    from inkdigits.graph import OPSET, Ops
+    from inkdigits.operators import OPSET, Ops
     from inkdigits.runtimes import open_onnx
 
     ops, rng = Ops(), np.random.default_rng(0)

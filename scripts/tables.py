@@ -161,13 +161,14 @@ def conditions() -> str:
     """Digits read wrong in worse pictures, of benchmarks/results/conditions.csv: by the last version of each engine."""
     every = _rows("conditions", *worse.KEY)
     rows = {(row["engine"], row["condition"], row["pictures"]): row for row in every}
-    names = "pictures", "engine", "fields right", "wrong digits", "pages right", "wrong digits"
+    names = "pictures", "engine", "single digits right", "fields right", "wrong digits", "pages right", "wrong digits"
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for engine, condition in dict.fromkeys(
         (row["engine"], row["condition"]) for row in every if row["pictures"] == "pages"
     ):
-        found = [rows[engine, condition, pictures] for pictures in ("fields", "pages")]
-        columns = [
+        alone, *found = [rows[engine, condition, pictures] for pictures in ("digits", "fields", "pages")]
+        columns = [f"{alone['exact']} of {alone['n']}"]
+        columns += [
             figure
             for row in found
             for figure in (f"{row['exact']} of {row['n']}", f"{100 * int(row['wrong']) / int(row['digits']):.1f} %")

@@ -554,6 +554,7 @@ def test_each_condition_changes_the_same_pictures_and_wrong_digits_count(
     for name in conditions.SETS:
         saved(tmp_path / f"{name}.npz", [1])
     monkeypatch.setitem(conditions.ENGINES, "reader", Reader)
+    monkeypatch.setattr(conditions, "alone", lambda digits, count, seed: given)
     monkeypatch.setattr(conditions, "composed", lambda digits, count, seed: given)
     monkeypatch.setattr(conditions, "pages", lambda digits, count, seed: given)
     table = tmp_path / "conditions.csv"
@@ -562,7 +563,7 @@ def test_each_condition_changes_the_same_pictures_and_wrong_digits_count(
         conditions.main()
         rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
         assert [(row["condition"], row["pictures"]) for row in rows] == [
-            (condition, pictures) for condition in conditions.CONDITIONS for pictures in ("fields", "pages")
+            (condition, pictures) for condition in conditions.CONDITIONS for pictures in ("digits", "fields", "pages")
         ]
         assert {(row["n"], row["exact"], row["digits"], row["wrong"]) for row in rows} == {("8", "6", "24", "4")}
     for wrong in ([str(tmp_path), "--engines", "lost"], [str(tmp_path / "nowhere")]):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from inkdigits import bundle as bundles
+from inkdigits import preprocess
 from inkdigits.bundle import Bundle
 from inkdigits.calibration import OTHER, softmax, split
 from inkdigits.calibration import answers as rows_of
@@ -19,7 +20,9 @@ from inkdigits.card import CARD_KEY, Card
 from inkdigits.datasets import load_dataset
 from inkdigits.errors import BundleError
 from inkdigits.files import sha256_of
+from inkdigits.preprocess import normalize
 from inkdigits.recognizer import load
+from pictures import picture
 
 FILES = {"model.keras", "model.onnx", "history.csv"}
 
@@ -267,7 +270,8 @@ def test_labels_of_no_digit_make_an_open_set_model(tmp_path: Path) -> None:
     closed = saved_again(tmp_path / "closed", tiny_network())
     opened = saved_again(tmp_path / "open", tiny_network(), others=10)
     assert (closed.card.open_set, opened.card.open_set) == (False, True)
-    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
+    seen = [normalize(picture(digit, stroke=stroke)).seen for digit in range(10) for stroke in (0.08, 0.15)]
+    images = np.rint(np.stack(seen) * 255).astype(np.uint8)  # in the layout of MNIST: seen as they are
     assert (load(closed.folder).answer(images).digitness == 1).all()
     answers = load(opened.folder).answer(images)
     assert ((answers.digitness > 0) & (answers.digitness < 1)).all()
@@ -316,7 +320,9 @@ def test_a_save_cut_off_before_its_card_is_called_damaged(bundle: Path, monkeypa
         Bundle.load(bundle)
 
 
-def test_weights_for_the_package_are_the_bundle_under_another_name(trained: Path, tmp_path: Path) -> None:
+def test_weights_for_the_package_are_the_bundle_under_another_name(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = Path(__file__).parents[1] / "benchmarks" / "bundle_weights.py"
     spec = importlib.util.spec_from_file_location("bundle_weights", script)
     assert spec and spec.loader
@@ -331,3 +337,8 @@ def test_weights_for_the_package_are_the_bundle_under_another_name(trained: Path
     assert (target / "model.keras").stat().st_size < 0.95 * (trained / "model.keras").stat().st_size
     again = module.bundle_weights(target, "small", tmp_path / "again")
     assert (again / "model.json").read_bytes() == (target / "model.json").read_bytes()
+    assert load(again).card.created == load(trained).card.created
+    monkeypatch.setattr(preprocess, "NEAR", 0.3)  # the geometry changes
+    renewed = module.bundle_weights(target, "small", tmp_path / "renewed")
+    assert (renewed / "model.onnx").read_bytes() != (target / "model.onnx").read_bytes()
+    assert load(renewed).card.created > load(trained).card.created

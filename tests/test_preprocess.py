@@ -44,8 +44,8 @@ def test_mnist_passes_unchanged(mnist: Path, split: str) -> None:
     from inkdigits.datasets import load_dataset
 
     images = load_dataset("mnist", split).images
-    seen, boxes = normalize_batch(images)
-    assert np.array_equal(np.rint(seen * 255), images)
+    seen, boxes, votes = normalize_batch(images)
+    assert np.array_equal(np.rint(seen * 255), images) and np.isneginf(votes).all()
     assert (boxes[:, 2:].max(1) <= 21).all()
 
 
@@ -55,11 +55,11 @@ def test_batch_equals_one_by_one(mnist: Path) -> None:
     images = load_dataset("mnist", "test").images[:40].copy()
     images[::2] = 255 - images[::2]  # not in MNIST's polarity: these take the long way
     images[7] = 0
-    seen, boxes = normalize_batch(images)
+    seen, boxes, votes = normalize_batch(images)
     for index, image in enumerate(images):
         one = normalize(image)
         assert np.array_equal(one.seen, seen[index])
-        assert np.array_equal(one.box, boxes[index])
+        assert np.array_equal(one.box, boxes[index]) and one.vote == votes[index]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from inkdigits.graph import OPSET, Ops
+from inkdigits.operators import OPSET, Ops
 from inkdigits.quantization import LARGE, _rounded, halved, quantized
 from inkdigits.runtimes import open_onnx
 

@@ -195,7 +195,7 @@ def save(
     )
     with staged_folder(folder) as stage:
         model.save(stage / KERAS_FILE, include_optimizer=False)
-        _write_onnx(stage, card)
+        (stage / ONNX_FILE).write_bytes(onnx_file(stage / KERAS_FILE, card))
         (stage / HISTORY_FILE).write_text(_as_csv(history), encoding="utf-8")
         text = card.with_files({file.name: sha256_of(file) for file in sorted(stage.iterdir())}).to_json()
         card = Card.from_json(text, str(folder / CARD_FILE))  # a card that could not be read back stops here
@@ -227,15 +227,20 @@ def _calibrate(logits: ArrayLike, labels: ArrayLike) -> dict[str, Any]:
     }
 
 
-def _write_onnx(stage: Path, card: Card) -> None:
+def onnx_file(network: Path, card: Card) -> bytes:
+    """The content of `model.onnx` for a Keras file and its card, with the geometry of this version of inkdigits.
+
+    Raises:
+        BundleError: the network holds layers that are refused, or cannot be stored as ONNX.
+    """
     from inkdigits import graph, serving
 
-    model = serving.load_keras(stage / KERAS_FILE)  # what will be read back, so layers that are refused show up now
+    model = serving.load_keras(network)  # what will be read back, so layers that are refused show up now
     served = serving.calibrated(model, card.temperature, card.open_set)
-    network = serving.to_onnx(served)
-    _check_onnx(served, network)
-    built = graph.build(network, {CARD_KEY: card.to_json(files=False)})
-    (stage / ONNX_FILE).write_bytes(built.SerializeToString())
+    converted = serving.to_onnx(served)
+    _check_onnx(served, converted)
+    built = graph.build(converted, {CARD_KEY: card.to_json(files=False)})
+    return bytes(built.SerializeToString())
 
 
 def _check_onnx(served: Any, network: onnx.ModelProto) -> None:

@@ -238,7 +238,7 @@ def _write_litert(bundle: Bundle, model: Any, path: Path) -> None:
 def _write_int8(bundle: Bundle, model: Any, path: Path) -> None:
     from inkdigits.preprocess import normalize_batch
 
-    seen, _ = normalize_batch(_some_images(REPRESENTATIVE_IMAGES, 0))
+    seen, *_ = normalize_batch(_some_images(REPRESENTATIVE_IMAGES, 0))
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
         for image in seen:
@@ -307,24 +307,10 @@ def _litert_runtime(path: Path) -> Runtime:
     return LiteRTRuntime(path)
 
 
-class _SavedModel:
-    """A SavedModel folder as a Runtime."""
+def _savedmodel_runtime(path: Path) -> Runtime:
+    from inkdigits.runtimes import SavedModelRuntime
 
-    name = "savedmodel"
-
-    def __init__(self, path: Path) -> None:
-        import tensorflow as tf
-
-        self._model = tf.saved_model.load(str(path))  # the endpoint alone does not keep its variables alive
-
-    def answer(self, pixels: NDArray[np.uint8]) -> Any:
-        from inkdigits.calibration import split
-        from inkdigits.preprocess import normalize_batch
-        from inkdigits.runtimes import Answers
-
-        seen, boxes = normalize_batch(pixels)
-        probabilities, digitness = split(np.asarray(self._model.serve(seen)))
-        return Answers(probabilities, digitness, seen, boxes)
+    return SavedModelRuntime(path)
 
 
 _EXACT = Tolerance(difference=1e-4, changed=0.0)
@@ -335,6 +321,6 @@ FORMATS: dict[str, _Format] = {
     "onnx-int8": _Format("model-int8.onnx", _EIGHT_BITS, _write_onnx_int8, _network_runtime),
     "litert": _Format("model.tflite", _EXACT, _write_litert, _litert_runtime),
     "litert-int8": _Format("model-int8.tflite", _EIGHT_BITS, _write_int8, _litert_runtime),
-    "savedmodel": _Format("savedmodel", _EXACT, _write_savedmodel, _SavedModel),
+    "savedmodel": _Format("savedmodel", _EXACT, _write_savedmodel, _savedmodel_runtime),
 }
 """Everything a bundle can be exported to."""

@@ -3,28 +3,29 @@
 Input `pixels`: uint8 (N, H, W, C), any size, C 1 (gray), 3 (RGB) or 4 (RGBA). Outputs: `probabilities` (N, 10) of the
 digits if the picture shows one, `digitness` (N,), the probability that it does (1.0 from a network that was not trained
 to tell), `seen` (N, 28, 28) and `boxes` (N, 4) as `preprocess.Normalized` describes them; all float32. A picture
-without ink gets 0.1 for every digit and a digitness of 0.0. Only standard operators of opset 18 are used, so every
-runtime of ONNX can run the file.
+without ink gets 0.1 for every digit and a digitness of 0.0. A network that was trained to tell sees pictures in other
+ways, too, where `trial` says so. Only standard operators of opset 18 are used, so every runtime of ONNX can run the
+file.
 
-`Ops` writes nodes as calls, so that the functions below read like those of `preprocess` whose names they bear; see
-there for what the steps mean.
+The functions below read like those of `preprocess` and `trial` whose names they bear; see there for what the steps
+mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from inkdigits import calibration
+from inkdigits import calibration, trial
 from inkdigits import preprocess as reference
+from inkdigits.operators import OPSET, Ops, Value
 from inkdigits.preprocess import BOX, GRID, SIZE, WINDOW
+from inkdigits.trial import WAYS
 
-OPSET = 18
-Value = str  # the name of a value in the graph
 Box = tuple[Value, Value, Value, Value]  # top, bottom, left, right
 
 
@@ -51,105 +52,6 @@ class Look(NamedTuple):
     digit: Box
 
 
-class Ops:
-    """A graph in the making: `ops.MatMul(a, b)` adds a node and returns the name of its output.
-
-    Numbers and arrays among the inputs become constants: int -> int64, float -> float32.
-    """
-
-    def __init__(self, parent: Ops | None = None) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self._counter: list[int] = parent._counter if parent else [0]
-        self._constants: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
-
-    def name(self) -> str:
-        """A name that no other value of the graph or its subgraphs has."""
-        self._counter[0] += 1
-        return f"v{self._counter[0]}"
-
-    def constant(self, value: Any) -> Value:
-        """A constant, once in a graph: int -> int64, float -> float32, bool and arrays as they are."""
-        array = np.asarray(value)
-        if array.dtype == np.float64:
-            array = array.astype(np.float32)
-        key = array.dtype.str, array.shape, array.tobytes()
-        if key not in self._constants:
-            name = self._constants[key] = self.name()
-            tensor = numpy_helper.from_array(array, f"{name}c")
-            self.nodes.append(helper.make_node("Constant", [], [name], value=tensor))
-        return self._constants[key]
-
-    def call(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> list[Value]:
-        """Add a node with several outputs."""
-        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]  # "": an input left out
-        results = [self.name() for _ in range(outputs)]
-        self.nodes.append(helper.make_node(operator, names, results, **attributes))
-        return results
-
-    def __getattr__(self, operator: str) -> Callable[..., Value]:
-        if not operator[0].isupper():
-            raise AttributeError(operator)
-
-        def add(*inputs: Any, **attributes: Any) -> Value:
-            return self.call(operator, *inputs, **attributes)[0]
-
-        return add
-
-    def graph(self, outputs: list[tuple[Value, int, Any]], inputs: list[tuple[Value, int, Any]]) -> onnx.GraphProto:
-        """The nodes so far as a graph; inputs and outputs are (name, element type, shape)."""
-        infos = [[helper.make_tensor_value_info(*entry) for entry in entries] for entries in (inputs, outputs)]
-        return helper.make_graph(self.nodes, self.name(), infos[0], infos[1])
-
-    # What numpy writes with operators and methods.
-    def total(self, x: Value, *axes: int, keep: bool = False) -> Value:
-        """The sum over axes; over everything when none are given."""
-        return self._reduce("ReduceSum", x, axes, keep)
-
-    def mean(self, x: Value, *axes: int, keep: bool = False) -> Value:
-        """The mean over axes; over everything when none are given."""
-        return self._reduce("ReduceMean", x, axes, keep)
-
-    def largest(self, x: Value, *axes: int) -> Value:
-        """The maximum over axes; over everything when none are given."""
-        return self._reduce("ReduceMax", x, axes, keep=False)
-
-    def _reduce(self, operator: str, x: Value, axes: tuple[int, ...], keep: bool) -> Value:
-        where = [self.constant(np.array(axes, np.int64))] if axes else []
-        return self.call(operator, x, *where, keepdims=int(keep))[0]
-
-    def real(self, x: Value) -> Value:
-        """As float32."""
-        return self.Cast(x, to=TensorProto.FLOAT)
-
-    def whole(self, x: Value) -> Value:
-        """As int64; what is behind the point is cut off."""
-        return self.Cast(x, to=TensorProto.INT64)
-
-    def transpose(self, x: Value) -> Value:
-        """The transpose of a matrix."""
-        return self.Transpose(x, perm=[1, 0])
-
-    def part(self, x: Value, start: Any, end: Any, axis: int) -> Value:
-        """`x[start:end]` along one axis; start and end are integers or scalars of the graph."""
-        ends = [self.Reshape(e, [1]) if isinstance(e, str) else np.array([e], np.int64) for e in (start, end)]
-        return self.Slice(x, ends[0], ends[1], np.array([axis], np.int64))
-
-    def size(self, x: Value, axis: int) -> Value:
-        """The length of an axis, an int64 scalar."""
-        return self.Squeeze(self.Shape(x, start=axis, end=axis + 1), [0])
-
-    def either(self, condition: Value, then: Callable[[Ops], list[Value]], other: Callable[[Ops], list[Value]]) -> Any:
-        """Run one of two subgraphs; both return the same number of values, of types float32 or bool."""
-        branches = []
-        for function in (then, other):
-            inner = Ops(self)
-            results = [inner.Identity(value) for value in function(inner)]
-            infos = [helper.make_empty_tensor_value_info(value) for value in results]
-            branches.append(helper.make_graph(inner.nodes, self.name(), [], infos))
-        count = len(branches[0].output)
-        return self.call("If", condition, outputs=count, then_branch=branches[0], else_branch=branches[1])
-
-
 def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
     """Put the geometry in front of a network.
 
@@ -161,32 +63,28 @@ def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -
     Returns:
         A model with the inputs and outputs that this module's docstring states; checked by `onnx.checker`.
     """
-    before = Ops()
-    for name, value in zip(("seen", "boxes"), _normalize_batch(before, "pixels"), strict=True):
-        before.nodes.append(helper.make_node("Identity", [value], [name]))
-    ops = Ops(before)
-    inner = onnx.compose.add_prefix(network, "network/")
-    names = {inner.graph.input[0].name: "seen", inner.graph.output[0].name: "network/answers"}
-    classify = [_renamed(node, names) for node in inner.graph.node]
-    some_ink = ops.Greater(ops.largest("seen", 1, 2), 0.0)
-    digits = ops.part("network/answers", 0, 10, 1)
-    total = ops.Where(ops.Equal(ops.size("network/answers", 1), 11), ops.total(digits, 1), 1.0)
-    known = ops.And(some_ink, ops.Greater(total, calibration.TINY))
-    each = ops.Div(digits, ops.Unsqueeze(ops.Max(total, calibration.TINY), [1]))
-    choices = [ops.Unsqueeze(known, [1]), each, ops.constant(0.1)]
-    ops.nodes.append(helper.make_node("Where", choices, ["probabilities"]))
-    ops.nodes.append(helper.make_node("Mul", [total, ops.real(some_ink)], ["digitness"]))
+    ops = Ops()
+    seen, boxes, votes = _normalize_batch(ops, "pixels")
+    asked = _Network(network)
+    probabilities, digitness = asked.split(ops, seen)
+    values = [probabilities, digitness, seen, boxes]
+    if asked.open_set:
+        doubtful = _doubtful(ops, votes, digitness)
+
+        def tried(inner: Ops) -> list[Value]:
+            return _tried(inner, asked, doubtful, votes, values)
+
+        some = ops.Greater(ops.total(ops.whole(doubtful)), 0)
+        values = ops.either(some, tried, lambda _: values)
+    names, kinds = ("probabilities", "digitness", "seen", "boxes"), (["N", 10], ["N"], ["N", SIZE, SIZE], ["N", 4])
+    for name, value in zip(names, values, strict=True):
+        ops.nodes.append(helper.make_node("Identity", [value], [name]))
     graph = helper.make_graph(
-        [*before.nodes, *classify, *ops.nodes],
+        ops.nodes,
         "inkdigits",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", "H", "W", "C"])],
-        [
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 10]),
-            helper.make_tensor_value_info("digitness", TensorProto.FLOAT, ["N"]),
-            helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["N", SIZE, SIZE]),
-            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 4]),
-        ],
-        initializer=list(inner.graph.initializer),
+        [helper.make_tensor_value_info(*each) for each in zip(names, [TensorProto.FLOAT] * 4, kinds, strict=True)],
+        initializer=asked.weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="inkdigits")
     model.ir_version = 9
@@ -195,14 +93,149 @@ def build(network: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -
     return model
 
 
-def _renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
-    node.input[:] = [names.get(name, name) for name in node.input]
-    node.output[:] = [names.get(name, name) for name in node.output]
-    return node
+class _Network:
+    """Writes the network, as often as it is asked; its weights are there once.
+
+    Attributes:
+        weights: the initializers.
+        open_set: whether it was trained to tell what is no digit.
+    """
+
+    def __init__(self, network: onnx.ModelProto) -> None:
+        self._graph = network.graph
+        used = dict.fromkeys(name for node in self._graph.node for name in node.input)
+        there = {array.name: array for array in self._graph.initializer}
+        self._names = {name: f"weights{index}" for index, name in enumerate(name for name in used if name in there)}
+        self.weights = [onnx.TensorProto.FromString(there[name].SerializeToString()) for name in self._names]
+        for array in self.weights:
+            array.name = self._names[array.name]  # the file does not depend on what a converter calls things
+        self.open_set = self._graph.output[0].type.tensor_type.shape.dim[1].dim_value == calibration.OTHER + 1
+
+    def split(self, ops: Ops, seen: Value) -> list[Value]:
+        """What it says of ink (N, 28, 28), as `calibration.split` does: probabilities (N, 10), digitness (N,)."""
+        names = {**self._names, self._graph.input[0].name: seen}
+        names |= {name: ops.name() for node in self._graph.node for name in node.output}
+        for node in self._graph.node:
+            inputs, outputs = ([names.get(name, name) for name in side] for side in (node.input, node.output))
+            written = helper.make_node(node.op_type, inputs, outputs, domain=node.domain)
+            written.attribute.extend(node.attribute)
+            ops.nodes.append(written)
+        answers = names[self._graph.output[0].name]
+        some_ink = ops.Greater(ops.largest(seen, 1, 2), 0.0)
+        digits = ops.part(answers, 0, 10, 1)
+        total = ops.total(digits, 1) if self.open_set else ops.real(ops.GreaterOrEqual(ops.largest(digits, 1), 0.0))
+        known = ops.And(some_ink, ops.Greater(total, calibration.TINY))
+        each = ops.Div(digits, ops.Unsqueeze(ops.Max(total, calibration.TINY), [1]))
+        return [ops.Where(ops.Unsqueeze(known, [1]), each, 0.1), ops.Mul(total, ops.real(some_ink))]
+
+
+def _doubtful(ops: Ops, votes: Value, digitness: Value) -> Value:
+    """(N,) bool."""
+    size = ops.Abs(votes)
+    return ops.Or(ops.Less(size, trial.PLAIN), ops.And(ops.Less(digitness, trial.UNSURE), ops.Less(size, np.inf)))
+
+
+def _tried(ops: Ops, asked: _Network, doubtful: Value, votes: Value, values: list[Value]) -> list[Value]:
+    """The values (N, ...), probabilities and so on, those that are doubtful seen in the best way."""
+    where = ops.Squeeze(ops.NonZero(doubtful), [0])
+    votes, *guessed = (ops.Gather(value, where, axis=0) for value in (votes, *values))
+    pixels = ops.Gather("pixels", where, axis=0)
+    seen, boxes = ops.call("Scan", pixels, votes, outputs=2, body=_ways(ops), num_scan_inputs=2)
+    seen = ops.Reshape(seen, np.array([-1, SIZE, SIZE], np.int64))
+    probabilities, digitness = asked.split(ops, seen)
+    inked = ops.Greater(ops.largest(seen, 1, 2), 0.0)
+    taken, way, sure = _best(ops, votes, (guessed[0], guessed[1]), inked, probabilities, digitness)
+    rows = ops.Add(ops.Mul(ops.Range(0, ops.size(where, 0), 1), WAYS), way)
+    others = [ops.Gather(ops.Reshape(value, shape), rows, axis=0) for value, shape in (
+        (probabilities, [-1, 10]), (seen, [-1, SIZE, SIZE]), (boxes, [-1, 4])
+    )]  # fmt: skip
+    old = [guessed[0], *guessed[2:]]
+    axes = [1], [1, 2], [1]
+    best = [ops.Where(ops.Unsqueeze(taken, each), *two) for each, *two in zip(axes, others, old, strict=True)]
+    best.insert(1, sure)
+    return [ops.ScatterND(value, ops.Unsqueeze(where, [1]), new) for value, new in zip(values, best, strict=True)]
+
+
+def _ways(parent: Ops) -> onnx.GraphProto:
+    """`trial.ways`: (H, W, C) uint8 and a vote -> (4, 28, 28) ink and (4, 4) boxes."""
+    ops = Ops(parent)
+    picture, vote = ops.name(), ops.name()
+    color, step = _colors(ops, picture)
+    height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
+    zero = ops.constant(0.0)
+    small = _sample(ops, color, (zero, height, zero, width), *_scaled(ops, height, width, trial.SIDE))
+    shown = []
+    for planes in (small, ops.Sub(255.0, small)):
+        planes = ops.Unsqueeze(planes, [0])
+        shown += [evenly_lit(ops, planes, reach, smooth) for reach, smooth in zip(trial.REACHES, (0, 1), strict=True)]
+    dark = np.repeat([True, False], len(trial.REACHES))
+    open_to = ops.Or(ops.Less(vote, trial.PLAIN), dark)
+    body = Ops(ops)
+    one, goes = body.name(), body.name()
+    seen, box = body.either(goes, lambda inner: _in_frames(inner, one, inner.constant(1.0))[:2], _nothing)
+    seen, box = body.Reshape(seen, [SIZE, SIZE]), body.Reshape(box, [4])
+    start, size = body.part(box, 0, 2, 0), body.part(box, 2, 4, 0)
+    whole = body.real(_stack(body, body.size(one, 2), body.size(one, 1)))
+    gaps = body.Concat(start, body.Sub(whole, body.Add(start, size)), axis=0)
+    few = body.LessOrEqual(body.total(body.real(body.Less(gaps, 0.5))), float(trial.OPEN_SIDES))
+    seen, box = (body.Mul(value, body.real(few)) for value in (seen, box))
+    results = [(seen, TensorProto.FLOAT, [SIZE, SIZE]), (box, TensorProto.FLOAT, [4])]
+    graph = body.graph(results, [(one, TensorProto.FLOAT, ["c", "h", "w"]), (goes, TensorProto.BOOL, [])])
+    seen, boxes = ops.call("Scan", ops.Concat(*shown, axis=0), open_to, outputs=2, body=graph, num_scan_inputs=2)
+    x = ops.Mul(ops.Div(width, ops.real(ops.size(small, 2))), ops.real(step))
+    y = ops.Mul(ops.Div(height, ops.real(ops.size(small, 1))), ops.real(step))
+    boxes = ops.Mul(boxes, _stack(ops, x, y, x, y))
+    outputs = [(seen, TensorProto.FLOAT, [WAYS, SIZE, SIZE]), (boxes, TensorProto.FLOAT, [WAYS, 4])]
+    return ops.graph(outputs, [(picture, TensorProto.UINT8, ["H", "W", "C"]), (vote, TensorProto.FLOAT, [])])
+
+
+def evenly_lit(ops: Ops, picture: Value, reach: int, smooth: bool | int = True) -> Value:
+    """A picture (1, C, H, W) with paper of one gray level, whatever the light on it; see `trial.evenly_lit`."""
+    seen = ops.AveragePool(picture, kernel_shape=[3, 3], pads=[1] * 4) if smooth else picture
+
+    def brightest(x: Value) -> Value:
+        return _max_pool(ops, _max_pool(ops, x, 1, reach), reach, 1)
+
+    paper = ops.Max(ops.Neg(brightest(ops.Neg(brightest(seen)))), picture)
+    return ops.Mul(ops.Div(ops.Add(picture, trial.DARK), ops.Add(paper, trial.DARK)), trial.LIGHT)
+
+
+def _best(
+    ops: Ops, votes: Value, guess: tuple[Value, Value], inked: Value, probabilities: Value, digitness: Value
+) -> tuple[Value, Value, Value]:
+    """`trial.best`; what is of each way is flat here: inked (4 M,), probabilities (4 M, 10), digitness (4 M,)."""
+    guessed, each, pairs = guess[1], np.array([-1, WAYS], np.int64), np.array([-1, 2, 2], np.int64)
+    logits, digits = _logits(ops, digitness), ops.ArgMax(probabilities, axis=1, keepdims=0)
+    same = ops.Equal(ops.Reshape(digits, each), ops.ArgMax(guess[0], axis=1, keepdims=1))
+    likewise = ops.And(same, ops.Reshape(ops.Greater(digitness, 0.5), each))
+    logits, digits = ops.Reshape(logits, pairs), ops.Reshape(digits, pairs)
+    alone = ops.Sub(logits, trial.ALONE)
+    alike = ops.Equal(ops.part(digits, 0, 1, 2), ops.part(digits, 1, 2, 2))
+    lesser = ops.Min(ops.part(logits, 0, 1, 2), ops.part(logits, 1, 2, 2))
+    narrow = ops.part(alone, 0, 1, 2)
+    narrow = ops.Where(alike, ops.Max(narrow, lesser), narrow)
+    scores = ops.Concat(narrow, ops.part(alone, 1, 2, 2), axis=2)
+    on_dark = ops.Unsqueeze(ops.LessOrEqual(votes, -trial.PLAIN), [1, 2])
+    unusual = ops.Equal(on_dark, np.array([[[True], [False]]]))
+    scores = ops.Sub(scores, ops.Mul(ops.real(unusual), trial.UNUSUAL))
+    scores = ops.Where(ops.Reshape(inked, each), ops.Reshape(scores, each), -np.inf)
+    score = ops.largest(scores, 1)
+    way, there = ops.ArgMax(scores, axis=1, keepdims=0), ops.Greater(guessed, 0.0)
+    less = ops.Sub(_logits(ops, guessed), trial.GUESSED)
+    taken = ops.Greater(score, ops.Where(there, less, 0.0))
+    nowhere = ops.Equal(ops.total(ops.whole(likewise), 1), 0)
+    unlikely = ops.And(ops.And(ops.Less(ops.Abs(votes), trial.PLAIN), there), nowhere)
+    kept = ops.Where(unlikely, ops.Sigmoid(less), guessed)
+    return taken, way, ops.Where(taken, ops.Sigmoid(score), kept)
+
+
+def _logits(ops: Ops, probabilities: Value) -> Value:
+    least = trial.SUREST
+    return ops.Sub(ops.Log(ops.Max(probabilities, least)), ops.Log(ops.Max(ops.Sub(1.0, probabilities), least)))
 
 
 def _normalize_batch(ops: Ops, pixels: Value) -> list[Value]:
-    """(N, H, W, C) uint8 -> (N, 28, 28) ink and (N, 4) boxes."""
+    """(N, H, W, C) uint8 -> (N, 28, 28) ink, (N, 4) boxes and (N,) votes."""
     count = ops.size(pixels, 0)
     fits = ops.And(ops.Equal(ops.size(pixels, 1), SIZE), ops.Equal(ops.size(pixels, 2), SIZE))
 
@@ -210,13 +243,16 @@ def _normalize_batch(ops: Ops, pixels: Value) -> list[Value]:
         boxes = inner.Expand(0.0, inner.Concat(inner.Reshape(count, [1]), np.array([4]), axis=0))
         return [inner.Greater(inner.largest(boxes, 1), 0.0), boxes]
 
+    def as_they_are(inner: Ops) -> list[Value]:
+        votes = inner.Expand(-np.inf, inner.Reshape(count, [1]))
+        return [_plain(inner, pixels), inner.Identity(boxes), votes]
+
     def one_by_one(inner: Ops) -> list[Value]:
-        return inner.call("Scan", pixels, normal, boxes, outputs=2, body=_one_picture(inner), num_scan_inputs=3)
+        return inner.call("Scan", pixels, normal, boxes, outputs=3, body=_one_picture(inner), num_scan_inputs=3)
 
     normal, boxes = ops.either(fits, lambda inner: _normal_form(inner, pixels), none_is_normal)
     whole = ops.And(fits, ops.Equal(ops.total(ops.whole(normal)), count))
-    as_they_are = ops.either(whole, lambda inner: [_plain(inner, pixels), inner.Identity(boxes)], one_by_one)
-    return list(as_they_are)
+    return list(ops.either(whole, as_they_are, one_by_one))
 
 
 def _plain(ops: Ops, pixels: Value) -> Value:
@@ -225,18 +261,18 @@ def _plain(ops: Ops, pixels: Value) -> Value:
 
 
 def _one_picture(parent: Ops) -> onnx.GraphProto:
-    """`normalize`: (H, W, C) uint8, whether it is in normal form and its box if so -> (28, 28) ink and (4,) box."""
+    """`normalize`: (H, W, C) uint8, whether it is in normal form and its box if so -> (28, 28) ink, (4,) box, vote."""
     ops = Ops(parent)
     picture, normal, given = ops.name(), ops.name(), ops.name()
-    seen, box = ops.either(
+    seen, box, vote = ops.either(
         normal,
-        lambda inner: [_plain(inner, picture), inner.Identity(given)],
+        lambda inner: [_plain(inner, picture), inner.Identity(given), inner.constant(-np.inf)],
         lambda inner: _normalize_any(inner, picture),
     )
     seen = ops.Reshape(seen, [SIZE, SIZE])
-    box = ops.Reshape(box, [4])
+    box, vote = ops.Reshape(box, [4]), ops.Reshape(vote, np.zeros(0, np.int64))
     return ops.graph(
-        [(seen, TensorProto.FLOAT, [SIZE, SIZE]), (box, TensorProto.FLOAT, [4])],
+        [(seen, TensorProto.FLOAT, [SIZE, SIZE]), (box, TensorProto.FLOAT, [4]), (vote, TensorProto.FLOAT, [])],
         [
             (picture, TensorProto.UINT8, ["H", "W", "C"]),
             (normal, TensorProto.BOOL, []),
@@ -292,41 +328,54 @@ def _ends(ops: Ops, lines: Value, axis: int) -> tuple[Value, Value]:
 
 
 def _normalize_any(ops: Ops, picture: Value) -> list[Value]:
+    """Ink (28, 28), its box (4,) and the vote of a picture (H, W, C) uint8."""
+    color, step = _colors(ops, picture)
+    seen, box, vote = _in_frames(ops, color)
+    return [seen, ops.Mul(box, ops.real(step)), vote]
+
+
+def _colors(ops: Ops, picture: Value) -> tuple[Value, Value]:
     longest = ops.Max(ops.size(picture, 0), ops.size(picture, 1))
     step = ops.Div(ops.Add(longest, reference.MAX_SIDE - 1), reference.MAX_SIDE)
     steps = ops.Concat(ops.Reshape(step, [1]), ops.Reshape(step, [1]), axis=0)
     strided = ops.Slice(picture, np.zeros(2, np.int64), np.full(2, 2**40), np.arange(2), steps)
-    color = _composite(ops, ops.Transpose(strided, perm=[2, 0, 1]))
+    return _composite(ops, ops.Transpose(strided, perm=[2, 0, 1])), step
+
+
+def _in_frames(ops: Ops, color: Value, given: Value | None = None) -> list[Value]:
+    """Ink (28, 28), its box (4,) and the vote, of a picture (C, H, W) as the reference has it."""
     height, width = ops.real(ops.size(color, 1)), ops.real(ops.size(color, 2))
     whole = _stack(ops, ops.constant(0.0), height, ops.constant(0.0), width, ops.constant(0.0))
     no_direction = ops.Expand(0.0, ops.Concat(ops.Shape(color, start=0, end=1), np.array([1, 1]), axis=0))
 
     body = Ops(ops)
-    turn, running, frame, direction, seen, box = (body.name() for _ in range(6))
-    new_seen, new_box, new_frame, new_direction = _normalize_window(body, color, _sides(body, frame))
-    fits = body.Or(body.Equal(turn, 0), _fits(body, new_seen, new_box, new_direction, frame, direction))
+    turn, running, frame, direction, seen, box, vote = (body.name() for _ in range(7))
+    new_seen, new_box, new_frame, new_direction, new_vote = _normalize_window(body, color, _sides(body, frame), given)
+    first = body.Equal(turn, 0)
+    fits = body.Or(first, _fits(body, new_seen, new_box, new_direction, frame, direction))
     framed = body.Greater(body.largest(new_frame), 0.0)
     outcome = [body.Where(fits, new, old) for new, old in ((new_seen, seen), (new_box, box))]
-    shapes = [[5], ["c", 1, 1], [SIZE, SIZE], [4]]
+    outcome.append(body.Where(first, new_vote, vote))
+    shapes = [[5], ["c", 1, 1], [SIZE, SIZE], [4], []]
     states = [
         [(name, TensorProto.FLOAT, shape) for name, shape in zip(names, shapes, strict=True)]
-        for names in ((frame, direction, seen, box), (new_frame, new_direction, *outcome))
+        for names in ((frame, direction, seen, box, vote), (new_frame, new_direction, *outcome))
     ]
     graph = body.graph(
         [(body.And(fits, framed), TensorProto.BOOL, []), *states[1]],
         [(turn, TensorProto.INT64, []), (running, TensorProto.BOOL, []), *states[0]],
     )
-    turns = reference.FRAMES + 1
-    start = whole, no_direction, *_nothing(ops)
-    *_, seen, box = ops.call("Loop", turns, np.array(True), *start, outputs=4, body=graph)
-    return [seen, ops.Mul(box, ops.real(step))]
+    start = whole, no_direction, *_nothing(ops), 0.0
+    *_, seen, box, vote = ops.call("Loop", reference.FRAMES + 1, np.array(True), *start, outputs=5, body=graph)
+    return [seen, box, vote]
 
 
-def _normalize_window(ops: Ops, color: Value, window: Box) -> list[Value]:
-    """Ink (28, 28) and its box (4,), a frame as `_frame` has it, and the weights of the channels (C, 1, 1)."""
+def _normalize_window(ops: Ops, color: Value, window: Box, given: Value | None) -> list[Value]:
+    """Ink (28, 28), its box (4,), a frame as `_frame` has it, the weights of the channels (C, 1, 1), and the vote."""
     small = _sample(ops, color, window, *_grid_shape(ops, window))
     direction = _ink_direction(ops, small)
-    direction = ops.Mul(direction, _polarity(ops, _mix(ops, small, direction)))
+    vote = given or _vote(ops, _mix(ops, small, direction))
+    direction = ops.Mul(direction, ops.Where(ops.GreaterOrEqual(vote, 0.0), 1.0, -1.0))
 
     def second_look(inner: Ops, look: Look) -> list[Value]:
         closer = _around(inner, look.digit, window)
@@ -342,7 +391,7 @@ def _normalize_window(ops: Ops, color: Value, window: Box) -> list[Value]:
     def nothing(inner: Ops) -> list[Value]:
         return [*_nothing(inner), inner.Expand(0.0, np.array([5]))]
 
-    return [*_look(ops, color, direction, window, second_look, nothing), direction]
+    return [*_look(ops, color, direction, window, second_look, nothing), direction, vote]
 
 
 def _nothing(ops: Ops) -> list[Value]:
@@ -411,10 +460,6 @@ def _ink_direction(ops: Ops, small: Value) -> Value:
     direction = ops.Div(direction, ops.Max(ops.total(ops.Abs(direction)), 1e-6))
     only = ops.Equal(ops.size(small, 0), 1)
     return ops.Unsqueeze(ops.Where(only, 1.0, direction), [2])
-
-
-def _polarity(ops: Ops, gray: Value) -> Value:
-    return ops.Where(ops.GreaterOrEqual(_vote(ops, gray), 0.0), 1.0, -1.0)
 
 
 def _vote(ops: Ops, gray: Value) -> Value:

@@ -5,12 +5,14 @@ in 28 x 28 with its center of mass in the middle. What comes before is ours, bec
 colored, transparent, dark on light or light on dark, unevenly lit, noisy, and show more than the digit:
 
 1. `_composite`, `_ink_direction`: transparency and color become one gray value that tells ink from paper best.
-2. `_polarity`: which is the paper, the dark or the light?
+2. `_vote`: which is the paper, the dark or the light?
 3. `_paper`: how bright is the paper at every place? What is darker than that by more than the noise is ink.
 4. `_digit`: of all connected ink, which belongs to the digit?
 5. A second look at the digit's surroundings alone, where light and noise are judged again and more closely.
 6. `_lay_out`: scale, center of mass, darkest ink to 1.0.
 7. `_frame`: when there is one, such as the box of a form or the table around a note, all this for what is in it.
+
+Where the second step is not plain, or the network is not sure, `inkdigits.trial` has the picture seen otherwise, too.
 
 This is the readable reference and the only place where the constants live. `inkdigits.graph` builds the same steps as
 an ONNX graph; golden vectors hold the two together. Every step therefore uses only what both sides have: matrix
@@ -109,6 +111,11 @@ class Normalized:
     """(28, 28) float32 in [0, 1], levels of 1/255: 0.0 paper, 1.0 ink. All 0.0 when there is no ink."""
     box: Array
     """(4,) float32: x, y, width, height of the ink in pixels of the picture; all 0.0 when there is no ink."""
+    vote: np.float32
+    """On what is ink: what is darker than the paper, if above 0.0; the further from 0.0, the plainer.
+
+    Negative infinity for a picture in the layout of MNIST, which leaves no choice.
+    """
 
     @property
     def blank(self) -> bool:
@@ -167,17 +174,21 @@ def normalize(pixels: NDArray[np.uint8]) -> Normalized:
     if picture.shape[:2] == (SIZE, SIZE):
         normal, box = _normal_form(picture[None])
         if bool(normal[0]):
-            return Normalized(picture[:, :, 0].astype(np.float32) / np.float32(255), box[0])
+            return Normalized(picture[:, :, 0].astype(np.float32) / np.float32(255), box[0], np.float32(-np.inf))
     return _normalize_any(picture)
 
 
-def normalize_batch(pixels: NDArray[np.uint8]) -> tuple[Array, Array]:
-    """`normalize` for many pictures of one size: uint8 (N, H, W) or (N, H, W, C) -> seen (N, 28, 28), boxes (N, 4).
+def normalize_batch(pixels: NDArray[np.uint8]) -> tuple[Array, Array, Array]:
+    """`normalize` for many pictures of one size, uint8 (N, H, W) or (N, H, W, C).
+
+    Returns:
+        seen (N, 28, 28), boxes (N, 4) and votes (N,).
 
     Pictures in the layout of MNIST are recognized all at once; the answers are those of one by one.
     """
     count = len(pixels)
     seen, boxes = np.zeros((count, SIZE, SIZE), np.float32), np.zeros((count, 4), np.float32)
+    votes = np.full(count, -np.inf, np.float32)
     rest: Any = range(count)
     if pixels.shape[1:3] == (SIZE, SIZE):
         planes = pixels.reshape(count, SIZE, SIZE, -1)
@@ -186,8 +197,8 @@ def normalize_batch(pixels: NDArray[np.uint8]) -> tuple[Array, Array]:
         rest = np.flatnonzero(~normal)
     for index in rest:
         one = normalize(pixels[index])
-        seen[index], boxes[index] = one.seen, one.box
-    return seen, boxes
+        seen[index], boxes[index], votes[index] = one.seen, one.box, one.vote
+    return seen, boxes, votes
 
 
 def _normal_form(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Array]:
@@ -215,25 +226,38 @@ def _normal_form(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Array]
 
 
 def _normalize_any(picture: NDArray[np.uint8]) -> Normalized:
+    color, step = colors(picture)
+    one = in_frames(color)
+    return Normalized(one.seen, one.box * np.float32(step), one.vote)
+
+
+def colors(picture: NDArray[np.uint8]) -> tuple[Array, int]:
+    """A picture (H, W, C) as `_composite` gives it, of every so many pixels."""
     step = -(-max(picture.shape[:2]) // MAX_SIDE)
-    color = _composite(picture[::step, ::step].transpose(2, 0, 1).astype(np.float32))
-    result, frame, _ = _normalize_window(color, Window(0, color.shape[1], 0, color.shape[2]))
+    return _composite(picture[::step, ::step].transpose(2, 0, 1).astype(np.float32)), step
+
+
+def in_frames(color: Array, vote: np.float32 | None = None) -> Normalized:
+    """The digit in a picture (C, H, W), or in a frame in it; by a vote on what is ink, if one is given."""
+    result, frame, _ = _normalize_window(color, Window(0, color.shape[1], 0, color.shape[2]), vote)
+    first = result.vote
     for _ in range(FRAMES):
         if frame is None:
             break
-        found, deeper, direction = _normalize_window(color, frame.inside)
+        found, deeper, direction = _normalize_window(color, frame.inside, vote)
         if not _fits(found, direction, frame):
             break
         result, frame = found, deeper
-    return Normalized(result.seen, result.box * np.float32(step))
+    return Normalized(result.seen, result.box, first)
 
 
-def _normalize_window(color: Array, window: Window) -> tuple[Normalized, Frame | None, Array]:
+def _normalize_window(color: Array, window: Window, vote: np.float32 | None) -> tuple[Normalized, Frame | None, Array]:
     """The digit in a window of the picture, the frame in it, if there is one, and the weights of the channels."""
-    nothing = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32))
-    small = _sample(color, window, *_grid_shape(window))
+    small = sample(color, window, *_grid_shape(window))
     direction = _ink_direction(small)
-    direction = direction * _polarity(_mix(small, direction))  # from here on, ink is darker than paper
+    vote = _vote(_mix(small, direction)) if vote is None else vote
+    nothing = Normalized(np.zeros((SIZE, SIZE), np.float32), np.zeros(4, np.float32), vote)
+    direction = direction if vote >= 0 else -direction  # from here on, ink is darker than paper
     look = _look(color, direction, window)
     if look is None:
         return nothing, None, direction
@@ -245,7 +269,7 @@ def _normalize_window(color: Array, window: Window) -> tuple[Normalized, Frame |
     if seen is None:
         return nothing, frame, direction
     top, bottom, left, right = look.digit
-    return Normalized(seen, np.array([left, top, right - left, bottom - top], np.float32)), frame, direction
+    return Normalized(seen, np.array([left, top, right - left, bottom - top], np.float32), vote), frame, direction
 
 
 def _fits(found: Normalized, direction: Array, frame: Frame) -> bool:
@@ -291,8 +315,8 @@ def _ink_direction(small: Array) -> Array:
     return weights
 
 
-def _polarity(gray: Array) -> np.float32:
-    """+1.0 when ink is darker than paper, -1.0 when it is lighter.
+def _vote(gray: Array) -> np.float32:
+    """0.0 or more when ink is probably darker than paper; the further from 0.0, the plainer.
 
     Paper lies at the border, covers most of the area, ink makes the distribution of brightness lean to its side, and
     is narrow. Border and area vote twice: on the picture, and on what is left of it without a smooth change of light.
@@ -300,9 +324,8 @@ def _polarity(gray: Array) -> np.float32:
     rest = gray - _surface(gray)
     skewness = -np.mean(rest**3) / (np.mean(rest**2) ** np.float32(1.5) + np.float32(1e-3))
     vote = _light_vote(gray) + _light_vote(rest) + np.float32(LUMINANCE_SKEW) * skewness
-    dark, light = np.mean(_closing(gray, STROKE) - gray), np.mean(gray + _closing(-gray, STROKE))
-    vote = vote + np.float32(THINNESS) * (dark - light) / (dark + light + np.float32(1e-3))
-    return np.float32(1 if vote >= 0 else -1)
+    dark, light = np.mean(closing(gray, STROKE) - gray), np.mean(gray + closing(-gray, STROKE))
+    return np.float32(vote + np.float32(THINNESS) * (dark - light) / (dark + light + np.float32(1e-3)))
 
 
 def _light_vote(gray: Array) -> np.float32:
@@ -315,7 +338,7 @@ def _light_vote(gray: Array) -> np.float32:
 
 def _look(color: Array, direction: Array, window: Window) -> Look | None:
     """Judge light, noise and the place of the digit in a window of the picture; None when there is no ink."""
-    gray = _mix(_sample(color, window, *_grid_shape(window)), direction)
+    gray = _mix(sample(color, window, *_grid_shape(window)), direction)
     paper = _paper(gray)
     ink = paper - gray
     ranked = np.sort(ink, axis=None)[::-1]  # darkest first
@@ -357,13 +380,13 @@ def _paper(gray: Array) -> Array:
     A quadratic surface takes the smooth part of the light; a morphological closing, which removes whatever is narrower
     than its window, takes the rest.
     """
-    without_ink = _closing(gray)
+    without_ink = closing(gray)
     for _ in range(SURFACE_FITS):
         surface = _surface(without_ink)
         rest = gray - surface
         threshold = np.float32(0.5) * np.sqrt(np.mean(np.minimum(rest, 0) ** 2))
         without_ink = np.where(rest < -threshold, surface, gray)
-    return surface + _closing(gray - surface)
+    return surface + closing(gray - surface)
 
 
 def _surface(values: Array) -> Array:
@@ -383,7 +406,7 @@ def _polynomials(count: int) -> Array:
     return polynomials
 
 
-def _closing(gray: Array, side: int = WINDOW) -> Array:
+def closing(gray: Array, side: int = WINDOW) -> Array:
     """Gray-scale closing with a square window: what is dark and narrower than the window takes on its surroundings."""
     import cv2
 
@@ -486,8 +509,7 @@ def _lay_out(color: Array, direction: Array, look: Look) -> Array | None:
 
     digit, window = look.digit, look.window
     tall, wide = digit.bottom - digit.top, digit.right - digit.left
-    scale = BOX / max(tall, wide)
-    height, width = max(1, int(tall * scale + 0.5)), max(1, int(wide * scale + 0.5))
+    height, width = scaled(tall, wide, BOX)
     cells_y, cells_x = look.paper.shape
     y, x = cells_y / (window.bottom - window.top), cells_x / (window.right - window.left)
     in_cells = Window(
@@ -497,8 +519,8 @@ def _lay_out(color: Array, direction: Array, look: Look) -> Array | None:
         (digit.right - window.left) * x,
     )
     near = cv2.dilate(look.mask.astype(np.float32), np.ones((3, 3), np.uint8))
-    paper, near = _sample(np.stack([look.paper, near]), in_cells, height, width)
-    gray = _mix(_sample(color, digit, height, width), direction)
+    paper, near = sample(np.stack([look.paper, near]), in_cells, height, width)
+    gray = _mix(sample(color, digit, height, width), direction)
     ink = np.maximum(paper - gray - look.floor, 0) * np.minimum(2 * near, 1)
     ranked = np.sort(ink, axis=None)[::-1]
     if ranked[0] <= 0:
@@ -518,12 +540,16 @@ def _offset(ink: Array) -> int:
 
 
 def _grid_shape(window: Window) -> tuple[int, int]:
-    tall, wide = window.bottom - window.top, window.right - window.left
-    scale = GRID / max(tall, wide)
+    return scaled(window.bottom - window.top, window.right - window.left, GRID)
+
+
+def scaled(tall: float, wide: float, longest: int) -> tuple[int, int]:
+    """Height and width with the same proportions and the longer of both so long, but at least 1."""
+    scale = longest / max(tall, wide)
     return max(1, int(tall * scale + 0.5)), max(1, int(wide * scale + 0.5))
 
 
-def _sample(planes: Array, window: Window, height: int, width: int) -> Array:
+def sample(planes: Array, window: Window, height: int, width: int) -> Array:
     """Scale a window of (C, H, W) to (C, height, width), averaging where it shrinks: two matrix products."""
     rows = _resampling(planes.shape[1], height, window.top, window.bottom)
     columns = _resampling(planes.shape[2], width, window.left, window.right)

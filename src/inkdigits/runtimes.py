@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits import trial
 from inkdigits.calibration import answers, split
 from inkdigits.errors import BundleError
 from inkdigits.preprocess import SIZE, normalize_batch
@@ -110,7 +111,7 @@ def open_onnx(model: Path | bytes, threads: int | None = None) -> Any:
 
 
 class _AfterNormalizing:
-    """A runtime whose model sees what `preprocess.normalize_batch` made of the pictures."""
+    """A runtime whose model sees what `preprocess.normalize_batch` made of the pictures, and `trial.ways` of some."""
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answers:
         """See `Runtime.answer`."""
@@ -118,12 +119,29 @@ class _AfterNormalizing:
         return _joined(parts)
 
     def _part(self, pixels: NDArray[np.uint8]) -> list[Array]:
-        seen, boxes = normalize_batch(pixels)
-        probabilities, digitness = np.full((len(seen), 10), 0.1, np.float32), np.zeros(len(seen), np.float32)
-        inked = np.flatnonzero(seen.any((1, 2)))
-        if len(inked):
-            probabilities[inked], digitness[inked] = split(self._answers(seen[inked]))
+        seen, boxes, votes = normalize_batch(pixels)
+        probabilities, digitness, open_set = self._split(seen)
+        doubtful = np.flatnonzero(trial.doubtful(votes, digitness)) if open_set else np.zeros(0, np.intp)
+        if len(doubtful):
+            each = [trial.ways(pixels[index], votes[index]) for index in doubtful]
+            ink, places = (np.stack(values) for values in zip(*each, strict=True))
+            digits, likely, _ = self._split(ink.reshape(-1, SIZE, SIZE))
+            digits, likely = digits.reshape(-1, trial.WAYS, 10), likely.reshape(-1, trial.WAYS)
+            guess = probabilities[doubtful], digitness[doubtful]
+            best = trial.best(votes[doubtful], guess, ink, digits, likely)
+            taken, way = doubtful[best.taken], best.way[best.taken]
+            for values, others in ((seen, ink), (boxes, places), (probabilities, digits)):
+                values[taken] = others[best.taken, way]
+            digitness[doubtful] = best.digitness
         return [probabilities, digitness, seen, boxes]
+
+    def _split(self, seen: Array) -> tuple[Array, Array, bool]:
+        """What the model says of ink (N, 28, 28), as `calibration.split` does, and whether it was trained to tell."""
+        rows = self._answers(seen)
+        probabilities, digitness = (part.copy() for part in split(rows))
+        blank = ~seen.any((1, 2))
+        probabilities[blank], digitness[blank] = 0.1, 0
+        return probabilities, digitness, rows.shape[1] > 10
 
     def _answers(self, seen: Array) -> Array:
         raise NotImplementedError
@@ -196,6 +214,21 @@ class LiteRTRuntime(_AfterNormalizing):
         self._interpreter.set_tensor(self._input["index"], seen)
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+
+
+class SavedModelRuntime(_AfterNormalizing):
+    """TensorFlow, for the folder that `inkdigits export` makes as a SavedModel."""
+
+    name = "savedmodel"
+
+    def __init__(self, model: Path) -> None:
+        """Open a folder with the endpoint `serve`, from (N, 28, 28) float32 to (N, 10) or (N, 11) float32."""
+        import tensorflow as tf
+
+        self._model = tf.saved_model.load(str(model))  # the endpoint alone does not keep its variables alive
+
+    def _answers(self, seen: Array) -> Array:
+        return np.asarray(self._model.serve(seen), np.float32)
 
 
 def _chunks(planes: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

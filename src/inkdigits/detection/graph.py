@@ -23,9 +23,10 @@ from inkdigits.detection import network as parts
 from inkdigits.detection import refinement as looks
 from inkdigits.detection.calibration import Calibration, Hearing
 from inkdigits.detection.merging import MOST, read
-from inkdigits.detection.onnx_layers import OnnxLayers, Weights, evenly_lit, paper_level
+from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
 from inkdigits.detection.refinement import CONTEXT, SIDE
-from inkdigits.graph import OPSET, Ops, Value, opaque
+from inkdigits.graph import evenly_lit, opaque
+from inkdigits.operators import OPSET, Ops, Value
 from inkdigits.quantization import halved
 
 MAX_PIXELS = 3_000_000

@@ -15,9 +15,10 @@ from onnx import TensorProto
 from inkdigits.detection import lines
 from inkdigits.detection import network as parts
 from inkdigits.detection.calibration import CAREFUL, Hearing
-from inkdigits.detection.onnx_layers import OnnxLayers, Weights, evenly_lit, paper_level
+from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
 from inkdigits.detection.transcript import Digits, corrected
-from inkdigits.graph import Ops, Value
+from inkdigits.graph import evenly_lit
+from inkdigits.operators import Ops, Value
 
 LIKELY = 0.5
 """What is less likely to be a digit, once all that look at it were heard, is none."""

@@ -12,14 +12,12 @@ from inkdigits.detection.calibration import Hearing
 from inkdigits.detection.hearing import LIKELY, POSSIBLE, Seen, asked, heard, likely, logit, one_line, several_lines
 from inkdigits.detection.onnx_layers import Weights
 from inkdigits.detection.transcript import Digits
-from inkdigits.graph import Ops, Value
+from inkdigits.operators import Ops, Value
 
 SURE = 0.99
 """Where nothing is so surely a digit, ..."""
-SEVERAL = 3
-"""... at least so many things may be one, not on one line, ..."""
-USUAL = 2.0
-"""... and the mean of their logits is lower than this, ..."""
+USUAL = 2.5
+"""... and the mean of all logits is lower than this, there may be no digits; unless several stand on one line, ..."""
 DOUBT = 2.0
 """... all are doubted: so many times as much is taken from each one's logit as the mean lacks."""
 UNLIKELY = 0.05
@@ -108,19 +106,20 @@ def _once(ops: Ops, boxes: Value, scores: Value, digits: Value) -> Digits:
 
 
 def _doubted(ops: Ops, level: Value, boxes: Value, scores: Value, digits: Value) -> Digits:
-    """What is left where much may be a digit and nothing surely is one, as on a photograph of something else."""
+    """What is left where something may be a digit and nothing surely is one, as on a photograph of something else."""
     doubtful, lacks = _doubtful(ops, scores)
+    alone = ops.Less(ops.size(scores, 0), 2)
+    doubtful = ops.And(doubtful, ops.Or(alone, ops.Not(level)))
     less = ops.Sigmoid(ops.Sub(logit(ops, scores), ops.Mul(lacks, DOUBT)))
-    return likely(ops, boxes, ops.Where(ops.And(doubtful, ops.Not(level)), less, scores), digits)
+    return likely(ops, boxes, ops.Where(doubtful, less, scores), digits)
 
 
 def _doubtful(ops: Ops, scores: Value) -> tuple[Value, Value]:
-    """Whether much may be a digit and nothing surely is one, of scores (n,), and what the mean of the logits lacks."""
-    count = ops.size(scores, 0)
-    lacks = ops.Sub(USUAL, ops.Div(ops.total(logit(ops, scores)), ops.real(ops.Max(count, 1))))
+    """Whether something may be a digit and nothing surely is one, of scores (n,), and what the mean logit lacks."""
+    count = ops.real(ops.Max(ops.size(scores, 0), 1))
+    lacks = ops.Sub(USUAL, ops.Div(ops.total(logit(ops, scores)), count))
     sure = ops.Greater(ops.total(ops.real(ops.Greater(scores, SURE))), 0.0)
-    several = ops.And(ops.Greater(lacks, 0.0), ops.Greater(count, SEVERAL - 1))
-    return ops.And(several, ops.Not(sure)), lacks
+    return ops.And(ops.Greater(lacks, 0.0), ops.Not(sure)), lacks
 
 
 def _serif(ops: Ops, boxes: Value) -> Value:

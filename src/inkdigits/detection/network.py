@@ -22,8 +22,6 @@ LIGHT_CELL, LIGHT_CELLS, INK_CELLS = 8, 5, 7
 """Paper's gray level is the mean over 5 x 5 cells of 8 x 8 pixels, the strength of ink that over 7 x 7."""
 REACH = 15
 """To make light even: what is darker than all around it and narrower than so many pixels is ink, the rest is paper."""
-LIGHT, DARK = 240.0, 20.0
-"""Paper's gray level then; where it was about as dark as the latter, it stays darker."""
 FAINT = 8.0
 """Below this many gray levels contrast is rather noise than ink."""
 FILTERS = (16, 32, 64, 96)

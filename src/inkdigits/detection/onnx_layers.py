@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.detection import network as parts
-from inkdigits.graph import Ops, Value
+from inkdigits.operators import Ops, Value
 
 Weights = dict[str, list[NDArray[np.float32]]]
 """Layer name -> its arrays."""
@@ -130,19 +130,3 @@ def paper_level(ops: Ops, picture: Value) -> Value:
     bright = ops.real(ops.GreaterOrEqual(picture, ops.mean(picture, 2, 3, keep=True)))
     count = ops.Max(ops.total(bright, 2, 3, keep=True), 1.0)
     return ops.Div(ops.total(ops.Mul(picture, bright), 2, 3, keep=True), count)
-
-
-def evenly_lit(ops: Ops, picture: Value, reach: int) -> Value:
-    """A picture (1, C, H, W) with paper of one gray level, whatever light or shadow is on it.
-
-    Paper is what is left when everything dark and narrower than `reach` pixels, an odd number, is gone (closing).
-    """
-    smooth = ops.AveragePool(picture, kernel_shape=[3, 3], pads=[1] * 4)
-
-    def brightest(x: Value) -> Value:
-        half = reach // 2
-        x = ops.MaxPool(x, kernel_shape=[1, reach], pads=[0, half, 0, half])
-        return ops.MaxPool(x, kernel_shape=[reach, 1], pads=[half, 0, half, 0])
-
-    paper = ops.Max(ops.Neg(brightest(ops.Neg(brightest(smooth)))), picture)
-    return ops.Mul(ops.Div(ops.Add(picture, parts.DARK), ops.Add(paper, parts.DARK)), parts.LIGHT)

@@ -11,7 +11,7 @@ import numpy as np
 from onnx import TensorProto
 
 from inkdigits.detection.lines import BLANK
-from inkdigits.graph import Ops, Value
+from inkdigits.operators import Ops, Value
 
 SURE = 0.5
 """What the third network alone reads counts when it is likelier than this, ..."""

@@ -230,7 +230,7 @@ def _seen(dataset: Dataset) -> tuple[NDArray[np.uint8], bool]:
         corners = images[:, :: size - 1, :: size - 1]
         if (corners == 0).all((1, 2)).mean() > 0.9:  # empty corners: already ink on paper of 0
             return images, False
-    seen, _ = preprocess.normalize_batch(images)
+    seen, *_ = preprocess.normalize_batch(images)
     return np.rint(seen * 255).astype(np.uint8), True
 
 
