@@ -200,14 +200,19 @@ def planned(models: list[str]) -> Iterator[tuple[str, str, int]]:
 
 
 def rows(engine: str, name: str, cores: int, figures: Figures) -> Iterator[dict[str, object]]:
-    """A row for each figure."""
+    """A row for each figure; `files` says when those that answered were made."""
     from inkdigits.bundle import hardware, packages
+    from inkdigits.detection.finder import Finder
+    from inkdigits.recognizer import PAGES, load
 
     here, installed = machine(hardware()), versions(packages(), VERSIONS)
+    files = [f"model of {load(name).card.created[:16]}"] if engine in OF_MODELS else []
+    files += [f"pages of {Finder(PAGES).card['created'][:16]}"] if engine in ("read", "command") else []
     for figure, value in figures.items():
         yield {
             "engine": engine,
             "model": name if engine in OF_MODELS else "",
+            "files": ", ".join(files),
             "cores": cores,
             "figure": figure,
             "value": f"{value:.4g}",

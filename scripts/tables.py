@@ -133,12 +133,13 @@ def sizes() -> str:
 
 
 def inference() -> str:
-    """The median of each figure of benchmarks/results/inference.csv on each machine, on one core and on two."""
+    """The medians of benchmarks/results/inference.csv for the last files, on each machine, on one core and on two."""
     rows = _rows("inference")
     names = ("engine", "model", "figure", "hardware")
     lines = [f"| {' | '.join(names)} | one core | two cores | rounds |", "|---|---|---|---|---|---|---|"]
     for each in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
         mine = [row for row in rows if tuple(row[name] for name in names) == each]
+        mine = [row for row in mine if row["files"] == mine[-1]["files"]]
         values = {cores: [float(row["value"]) for row in mine if row["cores"] == cores] for cores in ("1", "2")}
         medians = [statistics.median(found) if found else None for found in values.values()]
         shown = " | ".join("" if m is None else f"{m:,.0f}" if m >= 100 else f"{m:.3g}" for m in medians)
