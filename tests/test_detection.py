@@ -647,6 +647,8 @@ def test_on_a_page_the_third_network_is_listened_to_where_it_sees_the_sure_digit
         ([0.6, 0.55, 0.52, 0.51], 0),
         ([0.985, 0.93, 0.8], 3),  # most are sure enough
         ([0.991, 0.6, 0.52, 0.51], 4),  # one is sure
+        ([0.987, 0.6, 0.6], 1),  # hardly
+        ([0.989, 0.54], 1),  # the mean is 2.33
         ([0.6, 0.55], 0),
         ([0.75], 0),  # what is alone stands on no line
         ([0.93], 1),

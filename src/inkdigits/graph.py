@@ -167,7 +167,9 @@ def _ways(parent: Ops) -> onnx.GraphProto:
     shown = []
     for planes in (small, ops.Sub(255.0, small)):
         planes = ops.Unsqueeze(planes, [0])
-        shown += [evenly_lit(ops, planes, reach, smooth) for reach, smooth in zip(trial.REACHES, (0, 1), strict=True)]
+        shown += [
+            evenly_lit(ops, planes, reach, smooth) for reach, smooth in zip(trial.REACHES, (False, True), strict=True)
+        ]
     dark = np.repeat([True, False], len(trial.REACHES))
     open_to = ops.Or(ops.Less(vote, trial.PLAIN), dark)
     body = Ops(ops)
@@ -189,7 +191,7 @@ def _ways(parent: Ops) -> onnx.GraphProto:
     return ops.graph(outputs, [(picture, TensorProto.UINT8, ["H", "W", "C"]), (vote, TensorProto.FLOAT, [])])
 
 
-def evenly_lit(ops: Ops, picture: Value, reach: int, smooth: bool | int = True) -> Value:
+def evenly_lit(ops: Ops, picture: Value, reach: int, smooth: bool = True) -> Value:
     """A picture (1, C, H, W) with paper of one gray level, whatever the light on it; see `trial.evenly_lit`."""
     seen = ops.AveragePool(picture, kernel_shape=[3, 3], pads=[1] * 4) if smooth else picture
 

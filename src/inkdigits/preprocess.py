@@ -545,8 +545,8 @@ def _grid_shape(window: Window) -> tuple[int, int]:
 
 def scaled(tall: float, wide: float, longest: int) -> tuple[int, int]:
     """Height and width with the same proportions and the longer of both so long, but at least 1."""
-    scale = longest / max(tall, wide)
-    return max(1, int(tall * scale + 0.5)), max(1, int(wide * scale + 0.5))
+    scale, half = np.float32(longest) / np.float32(max(tall, wide)), np.float32(0.5)  # a tie falls as in the graph
+    return max(1, int(np.float32(tall) * scale + half)), max(1, int(np.float32(wide) * scale + half))
 
 
 def sample(planes: Array, window: Window, height: int, width: int) -> Array:

@@ -4,8 +4,8 @@
 edge of the shadow passes for a stroke. A trial tells: the picture is made smaller and its light even, with dark ink and
 with light ink, and the network says of each whether that is a digit. Light is made even by a closing: what is darker
 than its surroundings and narrower than a window is ink; each gray level is divided by that of the paper without it. A
-narrow window takes shadows and tables away, a wide one leaves thick strokes whole; two that show the same digit vouch
-for each other.
+narrow window takes shadows and tables away, a wide one leaves thicker strokes whole; two that show the same digit vouch
+for each other. Strokes wider than a quarter of the picture are paper to both.
 
 As in `inkdigits.preprocess`, this is the reference, and `inkdigits.graph` builds the same steps.
 """
@@ -31,7 +31,7 @@ REACHES = (11, 23)
 WAYS = 4
 """Dark ink with either window, then light ink."""
 LIGHT, DARK = 240.0, 20.0
-"""Paper's gray level in even light; where it was about as dark as the latter, it stays darker."""
+"""Paper's gray level in even light; where it was about as dark as the latter, it stays darker. So on pages."""
 OPEN_SIDES = 3
 """Ink that reaches more sides of the picture is what a soft shadow leaves, not a digit."""
 ALONE = 6.0
