@@ -9,7 +9,6 @@ to benchmarks/results/conditions.csv; what an engine has read there already is l
 
 from __future__ import annotations
 
-import argparse
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,8 +24,7 @@ from engines import Answer
 from inkdigits.evaluation import metrics
 from inkdigits.evaluation.texts import digits_of
 from labelled import PictureSet, pixels_of
-from realworld import ENGINES, SEED, Task, fill
-from rows import RESULTS
+from realworld import SEED, Task, fill, filling
 
 KEY = ("engine", "version", "condition", "pictures")
 SETS = ("semeion", "canvas_digits", "hwd1000", "whtt_mouse_digits")
@@ -130,10 +128,8 @@ def task(condition: str, sets: Sequence[PictureSet]) -> Task:
 
 def main() -> None:
     """Read what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = filling(__doc__, "conditions.csv")
     parser.add_argument("folder", type=Path, metavar="DIR", help=f"with {', '.join(SETS)}")
-    parser.add_argument("--engines", default="inkdigits", help=f"some of {', '.join(ENGINES)}, with commas")
-    parser.add_argument("--results", type=Path, default=RESULTS / "conditions.csv")
     given = parser.parse_args()
     there = dict(labelled.find(given.folder)) if given.folder.is_dir() else {}
     if missing := [name for name in SETS if name not in there]:
@@ -145,10 +141,7 @@ def main() -> None:
         "pages": [pages(one, PAGES, SEED) for one in digits],
     }
     tasks = {(condition, name): task(condition, sets) for condition in CONDITIONS for name, sets in made.items()}
-    try:
-        fill(given.engines, given.results, KEY, tasks)
-    except ValueError as error:
-        parser.error(str(error))
+    fill(parser, KEY, tasks)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ go to benchmarks/results/nothing.csv; a kind of picture that an engine has read 
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,8 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from engines import Answer
-from realworld import ENGINES, Task, fill
-from rows import RESULTS
+from realworld import Task, fill, filling
 
 KEY = ("engine", "version", "pictures")
 COUNT = 40
@@ -105,15 +102,8 @@ def counted(answers: Sequence[Answer]) -> dict[str, int]:
 
 def main() -> None:
     """Read what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engines", default="inkdigits", help=f"some of {', '.join(ENGINES)}, with commas")
-    parser.add_argument("--results", type=Path, default=RESULTS / "nothing.csv")
-    given = parser.parse_args()
     tasks = {(kind,): Task(partial(pictures, kind), "page", counted) for kind in (*KINDS, "photographs")}
-    try:
-        fill(given.engines, given.results, KEY, tasks)
-    except ValueError as error:
-        parser.error(str(error))
+    fill(filling(__doc__, "nothing.csv"), KEY, tasks)
 
 
 if __name__ == "__main__":

@@ -249,21 +249,26 @@ class Task:
     counts: Callable[[Sequence[Answer]], dict[str, int]]
 
 
-def fill(engines: str, results: Path, key: Sequence[str], tasks: Mapping[tuple[str, ...], Task]) -> None:
-    """Do what a table of results lacks, and add a row to it after each task.
+def filling(about: str | None, table: str) -> argparse.ArgumentParser:
+    """The parser of a script that fills a table of benchmarks/results/, with the options that `fill` needs."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engines", default="inkdigits", help=f"some of {', '.join(ENGINES)}, with commas")
+    parser.add_argument("--results", type=Path, default=RESULTS / table)
+    return parser
+
+
+def fill(parser: argparse.ArgumentParser, key: Sequence[str], tasks: Mapping[tuple[str, ...], Task]) -> None:
+    """Do what a table of results lacks, and add a row to it after each task; without such engines, exit and say so.
 
     Args:
-        engines: their names, with commas.
-        results: the table.
+        parser: of the command line, made by `filling`.
         key: columns that together occur once: engine, version, and those of a task's name.
         tasks: by their names.
-
-    Raises:
-        ValueError: there is no such engine.
     """
-    names = engines.split(",")
+    given = parser.parse_args()
+    names, results = given.engines.split(","), given.results
     if unknown := [name for name in names if name not in ENGINES]:
-        raise ValueError(f"Expected engines: {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
+        parser.error(f"Expected engines: {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
     for engine in started(names, "default", Console(stderr=True)):
         for name, task in tasks.items():
             said = ", ".join((engine.name, *name))

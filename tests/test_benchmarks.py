@@ -500,7 +500,7 @@ def test_pictures_of_nothing_are_the_same_each_time_and_digits_on_them_count(
         def cpu_seconds(self) -> float:
             return 0.0
 
-    monkeypatch.setitem(nothing.ENGINES, "reader", Reader)
+    monkeypatch.setitem(importlib.import_module("realworld").ENGINES, "reader", Reader)
     monkeypatch.setattr(nothing, "photographs", lambda: iter([np.zeros((9, 9, 3), np.uint8)]))
     table = tmp_path / "nothing.csv"
     monkeypatch.setattr(sys, "argv", ["nothing.py", "--engines", "reader", "--results", str(table)])
@@ -553,7 +553,7 @@ def test_each_condition_changes_the_same_pictures_and_wrong_digits_count(
 
     for name in conditions.SETS:
         saved(tmp_path / f"{name}.npz", [1])
-    monkeypatch.setitem(conditions.ENGINES, "reader", Reader)
+    monkeypatch.setitem(importlib.import_module("realworld").ENGINES, "reader", Reader)
     monkeypatch.setattr(conditions, "alone", lambda digits, count, seed: given)
     monkeypatch.setattr(conditions, "composed", lambda digits, count, seed: given)
     monkeypatch.setattr(conditions, "pages", lambda digits, count, seed: given)

@@ -47,7 +47,7 @@ from inkdigits.detection.progress import Progress
 from inkdigits.detection.targets import Targets, loss, targets
 from inkdigits.detection.workers import ahead
 from inkdigits.errors import BundleError, DivergenceError, InkdigitsError, RecipeError
-from inkdigits.graph import evenly_lit
+from inkdigits.geometry import evenly_lit
 from inkdigits.operators import OPSET, Ops
 from inkdigits.recognizer import PAGES, WEIGHTS
 from inkdigits.synthesis import pages as sheets

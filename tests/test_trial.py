@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 import inkdigits
-from inkdigits import graph, trial
+from inkdigits import geometry, graph, trial
 from inkdigits.bundle import Bundle
 from inkdigits.operators import OPSET, Ops
 from inkdigits.preprocess import normalize, normalize_batch
@@ -199,7 +199,7 @@ def test_even_light_is_the_same_in_the_graph(reach: int, smooth: bool) -> None:
     shown = np.stack([half_in_shadow(picture(digit, noise=4, seed=digit), 0.4) for digit in (2, 5, 8)])
     shown = shown.astype(np.float32) + rng.normal(0, 1, shown.shape).astype(np.float32)
     ops = Ops()
-    result = graph.evenly_lit(ops, "picture", reach, smooth)
+    result = geometry.evenly_lit(ops, "picture", reach, smooth)
     infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("picture", result)]
     made = helper.make_graph(ops.nodes, "even", infos[:1], infos[1:])
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)

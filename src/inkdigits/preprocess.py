@@ -14,8 +14,8 @@ colored, transparent, dark on light or light on dark, unevenly lit, noisy, and s
 
 Where the second step is not plain, or the network is not sure, `inkdigits.trial` has the picture seen otherwise, too.
 
-This is the readable reference and the only place where the constants live. `inkdigits.graph` builds the same steps as
-an ONNX graph; golden vectors hold the two together. Every step therefore uses only what both sides have: matrix
+This is the readable reference and the only place where the constants live. `inkdigits.geometry` has the same steps as
+ONNX operators; golden vectors hold the two together. Every step therefore uses only what both sides have: matrix
 products, maxima over windows, sorting. Pictures are float32 gray levels from 0 to 255 until they become ink.
 """
 
@@ -232,7 +232,7 @@ def _normalize_any(picture: NDArray[np.uint8]) -> Normalized:
 
 
 def colors(picture: NDArray[np.uint8]) -> tuple[Array, int]:
-    """A picture (H, W, C) as `_composite` gives it, of every so many pixels."""
+    """A picture (H, W, C) uint8 as `_composite` gives it, with at most `MAX_SIDE` pixels a side, and the stride."""
     step = -(-max(picture.shape[:2]) // MAX_SIDE)
     return _composite(picture[::step, ::step].transpose(2, 0, 1).astype(np.float32)), step
 

@@ -25,7 +25,7 @@ from inkdigits.detection.calibration import Calibration, Hearing
 from inkdigits.detection.merging import MOST, read
 from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
 from inkdigits.detection.refinement import CONTEXT, SIDE
-from inkdigits.graph import evenly_lit, opaque
+from inkdigits.geometry import evenly_lit, opaque
 from inkdigits.operators import OPSET, Ops, Value
 from inkdigits.quantization import halved
 

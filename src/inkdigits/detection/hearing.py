@@ -17,7 +17,7 @@ from inkdigits.detection import network as parts
 from inkdigits.detection.calibration import CAREFUL, Hearing
 from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
 from inkdigits.detection.transcript import Digits, corrected
-from inkdigits.graph import evenly_lit
+from inkdigits.geometry import evenly_lit
 from inkdigits.operators import Ops, Value
 
 LIKELY = 0.5
