@@ -38,6 +38,10 @@ SIZES, ROOM = (24.0, 160.0), (1.3, 3.0)
 """Heights of digits that stand alone, in pixels, drawn likewise; the sides of their picture, as a part of that."""
 SPACE = 0.4
 """Between a number and the words beside it, as a part of its height."""
+BESIDE = (0.12, 0.08)
+"""Between a digit and a sign, likewise: mean and standard deviation, of which the sign does not count."""
+SIGN = 20.0
+"""Of a digit that was written with the signs, in pixels of their pictures."""
 Draw = Callable[[int], Ink]
 """The ink of a digit of the set."""
 
@@ -86,6 +90,41 @@ def worded(digits: PictureSet, count: int, seed: int) -> PictureSet:
     return _fields(digits, "words beside", count, seed, held_back(faces(load_typefaces(progress=True))))
 
 
+def signed(digits: Sequence[PictureSet], signs: PictureSet, count: int, seed: int) -> list[PictureSet]:
+    """Fields with signs between numbers, dates where it is a slash: a set for each kind of sign.
+
+    Args:
+        digits: sets of the kind "digit".
+        signs: a set whose labels are kinds of signs, all written in pictures of one size, light on dark.
+        count: of fields with each sign, of each set of digits.
+        seed: of which digits and signs, and on what paper.
+
+    Raises:
+        ValueError: there is no set of digits, or one is of another kind.
+    """
+    if not digits:
+        raise ValueError(f"Expected sets of single digits beside the signs of {signs.name}. Received: none.")
+    kinds = {label: [i for i, each in enumerate(signs.labels) if each == label] for label in sorted(set(signs.labels))}
+
+    written = {part.name: np.array(part.labels) for part in digits}
+
+    def mark(rng: Generator, kind: str) -> Ink:
+        pixels = pixels_of(signs.pictures[int(rng.choice(kinds[kind]))])
+        return strokes.tight(pixels.astype(np.float32) / np.float32(255))
+
+    def field(rng: Generator, ink: Draw, part: PictureSet, kind: str) -> tuple[Pixels, str]:
+        numbers = _date(rng) if "slash" in kind else ["".join(map(str, rng.integers(10, size=n))) for n in _sizes(rng)]
+        inks = [
+            [ink(int(rng.choice(np.flatnonzero(written[part.name] == digit)))) for digit in each] for each in numbers
+        ]
+        return _signed(rng, inks, [mark(rng, kind) for _ in numbers[1:]], on_line="dot" in kind), " ".join(numbers)
+
+    def made(part: PictureSet, kind: str) -> PictureSet:
+        return _made(part, f"{kind} between", "string", count, seed, lambda rng, ink: field(rng, ink, part, kind))
+
+    return [_joined([made(part, kind) for part in digits], f"{kind} between digits") for kind in kinds]
+
+
 def pages(digits: PictureSet, count: int, seed: int) -> PictureSet:
     """Pages made of a set of single digits, with the arguments of `composed`."""
 
@@ -108,6 +147,18 @@ def _fields(digits: PictureSet, name: str, count: int, seed: int, hands: Sequenc
         return _field(rng, [ink(i) for i in chosen], hands), "".join(digits.labels[i] for i in chosen)
 
     return _made(digits, name, "string", count, seed, field)
+
+
+def _joined(sets: Sequence[PictureSet], name: str) -> PictureSet:
+    """Several sets of one kind as one."""
+    return replace(
+        sets[0],
+        name=name,
+        pictures=[pixels for part in sets for pixels in part.pictures],
+        labels=tuple(label for part in sets for label in part.labels),
+        names=tuple(f"{part.name} {each}" for part in sets for each in part.names),
+        total=sum(part.total for part in sets),
+    )
 
 
 def _made(
@@ -160,6 +211,44 @@ def _field(rng: Generator, inks: list[Ink], hands: Sequence[Face] | None = None)
 
     x = _write(rng, sheet, sized, gaps, said(before, x), base, slope, unit)
     said(after, x + SPACE * unit)
+    return _photographed(rng, sheet, unit, security=0.5)
+
+
+def _sizes(rng: Generator) -> list[int]:
+    """Of two numbers."""
+    sizes: list[int] = rng.integers(1, 4, 2).tolist()
+    return sizes
+
+
+def _date(rng: Generator) -> list[str]:
+    """Day, month and year, in one of the orders and lengths that people write."""
+    year, long = int(rng.integers(1950, 2030)), rng.random() < 0.5
+    parts = [int(rng.integers(1, 32)), int(rng.integers(1, 13))]
+    parts = parts[::-1] if rng.random() < 0.3 else parts
+    width = 2 if rng.random() < 0.7 else 1
+    return [*(f"{part:0{width}}" for part in parts), str(year) if long else f"{year % 100:02}"]
+
+
+def _signed(rng: Generator, numbers: list[list[Ink]], signs: list[Ink], *, on_line: bool) -> Pixels:
+    """A picture (H, W, 3) of numbers with a sign between each two; it stands on their line or at half their height."""
+    unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
+    placed: list[tuple[Ink, float, bool]] = []  # what, after which gap, and whether it is a sign
+    for number, sign in zip(numbers, [None, *signs], strict=True):
+        near = abs(unit * rng.normal(*BESIDE, 2)) if sign is not None else np.zeros(2)
+        if sign is not None:
+            scale = unit / SIGN * np.exp(rng.normal(0, 0.1))
+            placed.append((_resized(sign, max(sign.shape[0], 0.6 * sign.shape[1]) * scale), near[0], True))
+        for index, ink in enumerate(number):
+            gap = near[1] if index == 0 else unit * rng.normal(*GAP)
+            placed.append((_resized(ink, unit * np.exp(rng.normal(0, 0.08))), gap, False))
+    width = sum(ink.shape[1] + gap for ink, gap, _ in placed) + unit * rng.uniform(0.5, 2)
+    height, slope, x = round(unit * rng.uniform(1.5, 2)), rng.normal(0, 0.03), unit * rng.uniform(0.1, 0.4)
+    sheet, base = np.zeros((height, int(width)), np.float32), height / 2 + unit / 2 - slope * width / 2
+    for ink, gap, is_sign in placed:
+        x += gap
+        raised = (unit - ink.shape[0]) / 2 if is_sign and not on_line else 0.0
+        strokes.put(sheet, ink, base + unit * rng.normal(0, 0.04) + slope * x - ink.shape[0] - raised, x)
+        x += ink.shape[1]
     return _photographed(rng, sheet, unit, security=0.5)
 
 

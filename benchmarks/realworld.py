@@ -6,8 +6,8 @@ DIR holds `.npz` files and folders of pictures, as `benchmarks/labelled.py` desc
 are appended to benchmarks/results/realworld.csv unless `--dry` is given. A picture on which an engine fails counts as
 wrong. Pictures whose label is in doubt are left out. The engines `cut`, `boxes` and `sequences` are other designs;
 see benchmarks/designs.py. With `--limit` each set is a sample, the same for every engine. `--compose NAME ...` adds
-fields and pages composed of the single digits of these sets, `--words NAME ...` fields with words beside the number;
-see benchmarks/composed.py.
+fields and pages composed of the single digits of these sets, `--words NAME ...` fields with words beside the number,
+`--signs SIGNS NAME ...` fields with signs of the first set between numbers; see benchmarks/composed.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from composed import composed, pages, worded
+from composed import composed, pages, signed, worded
 from designs import DESIGNS
 from engines import ENGINES as PROGRAMS
 from engines import Answer, Engine, MissingEngineError, versions
@@ -39,7 +39,7 @@ from rows import RESULTS, append, keys_of, machine, today
 
 ENGINES: dict[str, Any] = PROGRAMS | DESIGNS
 FOREIGN = ("tesseract", "rapidocr")
-FIELDS, PAGES, WORDED = 300, 40, 150  # composed of each set
+FIELDS, PAGES, WORDED, SIGNED = 300, 40, 150, 60  # composed of each set; the last with each sign
 FEW = 20  # of at most so many pages each has a row
 SEED = 20261122
 WIDTH = 160  # characters of the table in a file
@@ -110,8 +110,9 @@ def _text_scores(result: Result) -> list[Score]:
     ]
     exact = np.array([expected == answered for expected, answered in pairs])
     found = [_share("exact match", exact), _error_rate("character error rate", pairs)]
-    if result.pictures.kind == "page":
+    if result.pictures.kind == "page" or any(" " in label for label in result.pictures.labels):
         found.append(_recall(result))
+    if result.pictures.kind == "page":
         names = result.pictures.names
         if len(names) <= FEW:
             each = zip(names, pairs, strict=True)
@@ -126,7 +127,7 @@ def _error_rate(metric: str, pairs: Iterable[tuple[str, str]]) -> Score:
 
 
 def _recall(result: Result) -> Score:
-    """The share of the numbers on each page that were read as such, wherever they were found on it."""
+    """The share of the numbers of each picture that were read as such, wherever they were found on it."""
     found = total = 0
     for label, answer in zip(result.pictures.labels, result.answers, strict=True):
         wanted = Counter(digits_of(number) for number in label.split())
@@ -286,7 +287,11 @@ def fill(parser: argparse.ArgumentParser, key: Sequence[str], tasks: Mapping[tup
 
 
 def wanted_sets(
-    folder: Path, only: Sequence[str] | None, compose: Sequence[str] = (), words: Sequence[str] = ()
+    folder: Path,
+    only: Sequence[str] | None,
+    compose: Sequence[str] = (),
+    words: Sequence[str] = (),
+    signs: Sequence[str] = (),
 ) -> tuple[list[PictureSet], list[str]]:
     """The sets to be answered, and the names of those to be scored: non-digits need digits to be compared with.
 
@@ -294,9 +299,9 @@ def wanted_sets(
         ValueError: there are no sets, or none of these names, or those to compose of hold no single digits.
     """
     there = dict(find(folder)) if folder.is_dir() else {}
-    if only is not None and not only and not compose and not words:
-        raise ValueError("Expected names of sets after --only; none makes sense with --compose or --words alone.")
-    unknown = [name for name in (*(only or ()), *compose, *words) if name not in there]
+    if only is not None and not only and not (compose or words or signs):
+        raise ValueError("Expected names of sets after --only; none makes sense with sets that are composed alone.")
+    unknown = [name for name in (*(only or ()), *compose, *words, *signs) if name not in there]
     if not there or unknown:
         names = ", ".join(there) or "there are none"
         raise ValueError(f"Expected sets of {folder} ({names}). Received: {', '.join(unknown) or 'no name'}.")
@@ -305,6 +310,9 @@ def wanted_sets(
     single = [part for name in compose for part in load(name, there[name])]
     sets += [composed(part, FIELDS, SEED) for part in single] + [pages(part, PAGES, SEED) for part in single]
     sets += [worded(part, WORDED, SEED) for name in words for part in load(name, there[name])]
+    if signs:
+        marks, *digits = [part for name in signs for part in load(name, there[name])]
+        sets += signed(digits, marks, SIGNED, SEED)
     names = [part.name for part in sets]
     if any(part.kind == "other" for part in sets):
         sets += [part for name in POSITIVES if name in there and name not in names for part in load(name, there[name])]
@@ -320,6 +328,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="NAME", help="sets to measure; all of them when left out")
     parser.add_argument("--compose", nargs="+", default=(), metavar="NAME", help="make fields and pages of them")
     parser.add_argument("--words", nargs="+", default=(), metavar="NAME", help="make fields with words of them, too")
+    parser.add_argument(
+        "--signs", nargs="+", default=(), metavar="NAME", help="a set of signs, and sets to make fields with them of"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
     parser.add_argument("--results", type=Path, default=RESULTS / "realworld.csv", metavar="CSV")
     parser.add_argument("--mistakes", action="store_true", help="name every picture that was read wrong")
@@ -329,7 +340,7 @@ def main() -> None:
     if unknown := [name for name in names if name not in ENGINES]:
         parser.error(f"Expected engines of {', '.join(ENGINES)}. Received: {', '.join(unknown)}.")
     try:
-        whole, scored = wanted_sets(given.folder, given.only, given.compose, given.words)
+        whole, scored = wanted_sets(given.folder, given.only, given.compose, given.words, given.signs)
     except (ValueError, ImageError) as error:
         parser.error(str(error))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -155,6 +156,42 @@ def test_words_stand_beside_the_numbers_of_composed_fields(
     assert sum(label in text for label, text in zip(fields.labels, read, strict=True)) >= 15
     monkeypatch.setattr(realworld, "WORDED", 2)
     assert realworld.wanted_sets(tmp_path, [], words=["own"])[1] == ["words beside own"]
+
+
+def test_signs_of_one_set_stand_between_the_digits_of_others(
+    realworld: ModuleType, labelled: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "own.npz", labels=np.arange(10), **{f"img_{i:05}": picture(i) for i in range(10)})
+    marks = np.zeros((3, 28, 28), np.uint8)
+    marks[0, 12:16, 6:22] = 255
+    marks[1, 20:24, 12:16] = 255
+    cv2.line(marks[2], (20, 4), (8, 24), 255, 3)
+    np.savez(tmp_path / "signs.npz", images=marks, labels=["minus", "dot", "slash"])
+    (digits,), (signs,) = (labelled.load(name, tmp_path / f"{name}.npz") for name in ("own", "signs"))
+    dot, minus, slash = realworld.signed([digits, digits], signs, 12, seed=3)
+    assert [part.name for part in (dot, minus, slash)] == [
+        f"{each} between digits" for each in ("dot", "minus", "slash")
+    ]
+    for part in (dot, minus, slash):
+        assert (part.kind, len(part), part.total, len(part.pictures)) == ("string", 24, 24, 24)
+        assert all(pixels.dtype == np.uint8 and pixels.ndim == 3 for pixels in part.pictures)
+    dates = [[int(part) for part in label.split(" ")] for label in slash.labels]
+    assert all(1 <= min(date[:2]) <= 12 and max(date[:2]) <= 31 and 0 <= date[2] < 2030 for date in dates)
+    assert {len(label.split(" ")[2]) for label in slash.labels} == {2, 4}
+    assert dot.labels == minus.labels, "the same digits, so that signs can be compared"
+    assert all(len(label.split(" ")) == 2 and min(map(len, label.split(" "))) >= 1 for label in minus.labels)
+    again = realworld.signed([digits, digits], signs, 12, seed=3)[1]
+    assert all(np.array_equal(*pair) for pair in zip(minus.pictures, again.pictures, strict=True))
+    answers = list(realworld.ENGINES["inkdigits"]("default").answers(dot.pictures, "string"))
+    read = ["".join(answer.text.split()) for answer in answers]
+    assert sum(text == label.replace(" ", "") for text, label in zip(read, dot.labels, strict=True)) >= 12
+    scores = realworld.scores(realworld.Result(dot, tuple(answers), 0.0), [])
+    assert [score.metric for score in scores] == ["exact match", "character error rate", "numbers found"]
+    monkeypatch.setattr(realworld, "SIGNED", 1)
+    assert len(realworld.wanted_sets(tmp_path, [], signs=["signs", "own"])[1]) == 3
+    for wrong in (["signs"], ["signs", "signs"]):
+        with pytest.raises(ValueError, match="single digits"):
+            realworld.wanted_sets(tmp_path, [], signs=wrong)
 
 
 def test_pages_are_composed_of_lines_of_numbers(realworld: ModuleType, labelled: ModuleType, tmp_path: Path) -> None:

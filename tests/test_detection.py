@@ -26,6 +26,7 @@ from inkdigits import trial
 from inkdigits.datasets import Dataset, load_dataset
 from inkdigits.detection import (
     calibration,
+    dates,
     graph,
     hearing,
     layers,
@@ -696,6 +697,63 @@ def test_how_likely_a_number_is_is_what_ctc_says(number: str) -> None:
     assert likely == pytest.approx(np.exp(-expected.numpy()[0]), rel=1e-3, abs=1e-9)
 
 
+NUMBERS = [
+    # with the slashes that a date has, and what is read when they are taken for ones
+    "24/12/2026", "9/10/26", "31/1/99", "1/12/2026", "10/3/1999", "1999/12/31", "2026/3/4", "11/11/11", "12/31/26",
+    "2412/2026", "24/122026", "1/1/1950",
+    # no dates: a month of 13, a day of 32, a year of 1850, too short, too long, digits alone
+    "", "1", "11111", "13113126", "3211126", "3213112026", "24112118500", "24112118501", "2411211850", "1/2026",
+    "314124", "3141592", "24112122026", "000000000", "0010110026",
+]  # fmt: skip
+
+
+def slashes() -> onnxruntime.InferenceSession:
+    ops = Ops()
+    return session_of(ops, ["digits"], [ops.real(dates.slashes(ops, ops.whole("digits")))])
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_ones_are_slashes_where_a_number_reads_like_a_date(number: str) -> None:
+    read = number.replace("/", "1")
+    (found,) = slashes().run(None, {"digits": np.array([int(digit) for digit in read], np.float32)})
+    is_date = "/" in number and len(number) >= dates.SHORTEST
+    told = "".join("/" if slash else digit for slash, digit in zip(found, read, strict=True))
+    assert told == (number if is_date else read)
+
+
+def test_few_numbers_read_like_a_date() -> None:
+    session = slashes()
+    rng = np.random.default_rng(0)
+    for count, most in ((6, 0), (7, 0.02), (8, 0.003), (10, 0.001), (11, 0)):
+        hits = [
+            session.run(None, {"digits": rng.integers(0, 10, count).astype(np.float32)})[0].any() for _ in range(2000)
+        ]
+        assert np.mean(hits) <= most, count
+
+
+@pytest.mark.parametrize("seen", ["slashes", "perhaps", "ones"])
+def test_slashes_are_left_out_where_the_third_network_sees_that_there_may_be_some(seen: str) -> None:
+    ops = Ops()
+    names = ["signs", "boxes", "scores", "digits"]
+    session = session_of(ops, names, list(dates.without_slashes(ops, "signs", tuple(names[1:]))))
+    read = [int(digit) for digit in "24112126"]
+    one = {"slashes": 0.01, "perhaps": 0.2, "ones": 0.99}[seen]
+    signs = np.full((16, 11), 1e-4, np.float32)
+    signs[1::2, lines.BLANK] = 1
+    for place, digit in enumerate(read):
+        sure = one if place in (2, 5) else 0.99
+        signs[2 * place, [digit, lines.BLANK]] = sure, 1 - sure
+    order = np.array([3, 5, 0, 7, 1, 2, 6, 4])
+    boxes = np.stack([np.arange(8), np.zeros(8), np.arange(8) + 1, np.ones(8)], 1).astype(np.float32)[order]
+    sure, which = np.linspace(0.99, 0.9, 8, dtype=np.float32), np.eye(10, dtype=np.float32)[read][order]
+    given = dict(zip(names, (signs, boxes, sure, which), strict=True))
+    kept = np.ones(8, bool) if seen == "ones" else ~np.isin(order, (2, 5))
+    for left, whole in zip(session.run(None, given), (boxes, sure, which), strict=True):
+        assert np.array_equal(left, whole[kept]), "surest first, as they were"
+    empty = {"signs": signs, "boxes": boxes[:0], "scores": sure[:0], "digits": which[:0]}
+    assert [len(each) for each in session.run(None, empty)] == [0, 0, 0]
+
+
 def test_a_number_that_the_third_network_knows_better_is_its_own() -> None:
     """It reads 3147 where all together say 349: nobody found the 1."""
     ops = Ops()
@@ -1360,8 +1418,9 @@ def test_in_each_part_the_rate_rises_and_the_lines_are_of_another_kind(
 ) -> None:
     plain, varied = lining.PARTS
     (worded,) = lining.WORDED
-    assert not plain.varied and not plain.words and varied.varied and not varied.words
-    assert worded.varied and 0 < worded.words < 0.5
+    assert not plain.varied and varied.varied and worded.varied
+    assert not any(part.words or part.signs for part in lining.PARTS)
+    assert 0 < worded.words < 0.5 and 0 < worded.signs < 0.5
     rates = lining.rates(100)
     assert rates.shape == (100,)
     for part, those in ((plain, rates[:80]), (varied, rates[80:]), (worded, lining.rates(20, lining.WORDED))):
@@ -1458,7 +1517,7 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
     asked: list[dict[str, Any]] = []
     faces = (handmade.face(),)
     one = Page(upright, boxes, np.array([3, 5], np.uint8))
-    part = lining.Part(1, 1e-3, varied=True, words=0.4)
+    part = lining.Part(1, 1e-3, varied=True, words=0.4, signs=0.3)
     monkeypatch.setattr(sheets, "field", lambda *_, **how: (asked.append(how), one)[1])
     for lean, order in ((0.0, [3, 5]), (0.6, [5, 3])):
         monkeypatch.setattr(lining, "LEANING", 1.0)
@@ -1467,7 +1526,7 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
         ink, told = lining._line(np.random.default_rng(0), part)
         assert told.tolist() == order
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
-    how = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.4, "faces": faces}
+    how = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.4, "signed": 0.3, "faces": faces}
     assert asked == [how] * 2
 
 
@@ -1549,7 +1608,7 @@ def test_a_training_stopped_in_its_second_half_goes_on_there_and_leaves_only_its
     assert len(weighing) == 20
     for (images, labels), how in made:
         assert len(images) == len(labels) == 5000, "of digits that were held back"
-        kind = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.0}
+        kind = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.0, "signed": 0.0}
         assert how == {"faces": faces[1:2], **kind}
     assert json.loads(Finder(path).metadata[KEY])["hearing"]["shift"] == 9.0
     assert 9.0 in constants(onnx.load(path).graph)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from handmade import face
 from inkdigits.datasets import load_dataset
 from inkdigits.preprocess import normalize
-from inkdigits.synthesis import glyphs, paper, sets, strokes, typefaces
+from inkdigits.synthesis import glyphs, paper, sets, signs, strokes, typefaces
 from inkdigits.synthesis import pages as sheets
 from inkdigits.synthesis.crops import OTHER, Crop, Crops, _across, worn
 from inkdigits.synthesis.pages import Page, field, page
@@ -518,6 +518,72 @@ def test_words_stand_beside_the_numbers_of_some_fields(
         assert before > 30 and 25 < after < 70
         again.append(sum("dtd" in order or "dttd" in order for order in every))
     assert again[1] > again[0] + 5, "numbers stand after words, too"
+
+
+def test_signs_stand_among_the_digits_of_some_varied_fields(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, float]] = []
+    drawn = [np.ones((20, 6), np.float32) for _ in range(2)]
+    begun, keep = sheets._Sheet.__init__, sheets._Sheet.put
+
+    def begin(sheet: Any, *size: int) -> None:
+        written.clear()  # fields may be made anew
+        begun(sheet, *size)
+
+    def seen(sheet: Any, ink: NDArray[np.float32], x: float, y: float, digit: int | None = None) -> None:
+        if ink is drawn[0] or digit is not None:
+            written.append(("s" if digit is None else "d", x))
+        keep(sheet, ink, x, y, digit)
+
+    monkeypatch.setattr(sheets, "BOXED", 0.0)
+    monkeypatch.setattr(sheets.signs, "sign", lambda *_: drawn[0])
+    monkeypatch.setattr(sheets._Sheet, "__init__", begin)
+    monkeypatch.setattr(sheets._Sheet, "put", seen)
+
+    def orders(signed: float, varied: bool = True) -> list[str]:
+        found = []
+        for seed in range(80):
+            made = field(np.random.default_rng(seed), images, labels, width=512, varied=varied, signed=signed)
+            found.append("".join(kind for kind, _ in written))
+            assert len(made.digits) <= found[-1].count("d"), "signs are no digits"
+            if "s" in found[-1] and "ss" not in found[-1]:
+                places = [x for _, x in written[: found[-1].rindex("s") + 1]]
+                assert places == sorted(places), "from left to right"
+        return found
+
+    assert not any("s" in order for order in orders(0.0) + orders(1.0, varied=False))
+    assert 8 < sum("s" in order for order in orders(0.25)) < 35
+    every = orders(1.0)
+    assert all("s" in order for order in every)
+    assert sum(order.startswith(("dsds", "dsdds", "ddsds", "ddsdds")) for order in every) > 15, "dates"
+    assert sum(order.startswith("s") for order in every) > 5 and sum(order.endswith("ds") for order in every) > 2
+
+
+def test_signs_are_those_of_dates_sums_and_amounts() -> None:
+    made = [signs.signs(np.random.default_rng(seed)) for seed in range(400)]
+    for one in made:
+        left = list(one.between)
+        assert left == sorted(left, reverse=True) and all(0 < count < one.digits for count in left)
+        assert bool(left) != bool(one.before or one.after), "between or beside"
+        assert (one.before == "(") == (one.after == ")") and 0 <= one.space <= 0.25
+    dates = [one for one in made if list(one.between.values()) == ["/", "/"]]
+    assert len(dates) > 100 and {tuple(one.between)[-1] for one in dates} == {1, 2, 4}
+    used = {text for one in made for text in (*one.between.values(), one.before, one.after) if text}
+    assert used == set(signs._SIGNS)
+
+
+@pytest.mark.parametrize("text", signs._SIGNS)
+def test_a_sign_is_as_high_as_it_is_written(text: str) -> None:
+    (low, high), (narrow, wide), _ = signs._SIGNS[text]
+    for seed in range(20):
+        ink = signs.sign(np.random.default_rng(seed), text, 100, 8)
+        assert ink.dtype == np.float32 and ink.min() >= 0 and ink.max() <= 1
+        assert 100 * low - 10 < ink.shape[0] < 100 * high * 1.2 + 30, "and its pen is 8 pixels wide"
+        assert 100 * low * narrow - 10 < ink.shape[1] < 100 * high * (wide + 0.4) + 40
+    if text == "/":
+        top, bottom = (np.flatnonzero(ink[row] > 0.3).mean() for row in (2, -3))
+        assert top > bottom, "it leans to the right"
 
 
 def test_no_digit_of_a_varied_field_is_half_cut(

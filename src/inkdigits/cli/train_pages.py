@@ -20,7 +20,7 @@ def command(
         LINES,
         min=1,
         metavar="N",
-        help="Batches of 32 fields to learn to read lines from; more with words on some come after.",
+        help="Batches of 32 fields to learn to read lines from; more with words and signs on some come after.",
     ),
     seed: int = typer.Option(0, min=0, metavar="N", help="Of the weights and the pages."),
     workers: int | None = typer.Option(

@@ -15,6 +15,7 @@ from onnx import TensorProto
 from inkdigits.detection import lines
 from inkdigits.detection import network as parts
 from inkdigits.detection.calibration import CAREFUL, Hearing
+from inkdigits.detection.dates import without_slashes
 from inkdigits.detection.onnx_layers import OnnxLayers, Weights, paper_level
 from inkdigits.detection.transcript import Digits, corrected
 from inkdigits.geometry import evenly_lit
@@ -195,7 +196,8 @@ def _next_line(
 
     def counted(inner: Ops) -> list[Value]:
         theirs = said_together(inner, hearing, boxes, scores, digits, said)
-        return list(corrected(inner, signs, places, (boxes, scores, digits), theirs))
+        number = corrected(inner, signs, places, (boxes, scores, digits), theirs)
+        return list(without_slashes(inner, signs, number))
 
     new = ops.either(listens, counted, lambda inner: [inner.part(x, 0, 0, 0) for x in (boxes, scores, digits)])
     new = _sheared(ops, new[0], slope), *new[1:]

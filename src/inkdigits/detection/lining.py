@@ -50,13 +50,15 @@ class Part:
     varied: bool = False
     """Whether its fields are varied."""
     words: float = 0.0
-    """So many of them have words beside the number, which are not to be read."""
+    """So many of them have words beside the number, which are not to be read, ..."""
+    signs: float = 0.0
+    """... and so many show dates, sums or other numbers with signs, which are none of their digits."""
 
 
 PARTS = Part(4, 2e-3), Part(1, 5e-4, varied=True)
 """Of the training that teaches digits."""
-WORDED = (Part(1, 1e-3, varied=True, words=0.15),)
-"""Of each of those after it, that teach what words are."""
+WORDED = (Part(1, 1e-3, varied=True, words=0.15, signs=0.25),)
+"""Of each of those after it, that teach what words and signs are."""
 MORE = 0.3
 """Such a training has so many batches for each of the first one's."""
 TIMES = 2
@@ -141,7 +143,7 @@ def worded(
     progress: Sequence[Progress] = (),
     faces: Sequence[Face] = (),
 ) -> Any:
-    """A reader that knows what words are; its weights are the mean of a `reader`'s and of what `TIMES` trainings make.
+    """A reader that knows what words and signs are: the mean of a `reader` and of what `TIMES` trainings make of it.
 
     Args:
         reader: a network that learned from `lines` batches; it stays as it is.
@@ -206,7 +208,15 @@ def field(
     from inkdigits.synthesis import pages
 
     return pages.field(
-        rng, images, labels, width=LONGEST, apart=APART, varied=part.varied, words=part.words, faces=faces
+        rng,
+        images,
+        labels,
+        width=LONGEST,
+        apart=APART,
+        varied=part.varied,
+        words=part.words,
+        signed=part.signs,
+        faces=faces,
     )
 
 

@@ -95,7 +95,7 @@ def train_pages(
         steps: batches of 16 pages that the first network learns from.
         pages: that the second one learns from.
         lines: batches of 32 fields that the third one learns to read digits from; from `lining.more`, `lining.TIMES`
-            times, some of them with words, it learns to leave words out.
+            times, some of them with words and signs, it learns to leave those out.
         seed: of the weights and the pages.
         typefaces: make pages of typefaces that look like handwriting, too; npm fetches them once.
         resume: go on with the unfinished training in `out`, which must have begun with the same numbers and seed.

@@ -46,7 +46,7 @@ def corrected(ops: Ops, signs: Value, places: Value, finds: Digits, said: Digits
         said: what is left of it after all were heard.
     """
     own, seen, where = _read(ops, signs, places)
-    theirs = _in_order(ops, said)
+    theirs, _ = in_order(ops, said)
     rather = ops.Max(ops.Mul(likelihood(ops, signs, theirs), TIMES), SURE)
     apart = _apart(ops, where, finds)
     found = ops.largest(ops.Where(ops.Less(apart, 1.0), ops.Unsqueeze(finds[1], [0]), 0.0), 1)
@@ -97,12 +97,12 @@ def likelihood(ops: Ops, signs: Value, digits: Value) -> Value:
     return ops.total(ops.Mul(end, ops.real(ops.GreaterOrEqual(ops.Unsqueeze(index, [0]), ops.Sub(count, 2)))))
 
 
-def _in_order(ops: Ops, said: Digits) -> Value:
-    """Which digits these are, from left to right: (n,) int64."""
+def in_order(ops: Ops, said: Digits) -> tuple[Value, Value]:
+    """Which digits these are from left to right, and their rows: each (n,) int64."""
     boxes, _, digits = said
     middles = ops.Squeeze(ops.Add(ops.part(boxes, 0, 1, 1), ops.part(boxes, 2, 3, 1)), [1])
     order = ops.call("TopK", middles, ops.Reshape(ops.size(boxes, 0), [1]), outputs=2, largest=0)[1]
-    return ops.ArgMax(ops.Gather(digits, order, axis=0), axis=1, keepdims=0)
+    return ops.ArgMax(ops.Gather(digits, order, axis=0), axis=1, keepdims=0), order
 
 
 def _apart(ops: Ops, where: Value, finds: Digits) -> Value:

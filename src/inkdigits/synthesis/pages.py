@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from inkdigits.synthesis import paper, strokes, typefaces
+from inkdigits.synthesis import paper, signs, strokes, typefaces
 from inkdigits.synthesis.glyphs import Writer
 from inkdigits.synthesis.strokes import Ink
 from inkdigits.synthesis.typefaces import Face
@@ -52,6 +52,8 @@ ROUND = 0.3
 """... and so many of these end with zeros."""
 ONES = 0.12
 """So many of their digits are made ones."""
+TALL = 0.25
+"""In so many of them ones are higher than the other digits."""
 SIGNS = ("+", "=", "x", ":", "%")
 """Signs beside numbers."""
 AGAIN = 0.3
@@ -160,6 +162,7 @@ def field(
     apart: float = 0.0,
     varied: bool = False,
     words: float = 0.0,
+    signed: float = 0.0,
     faces: Sequence[Face] = (),
 ) -> Page:
     """A field cut out of a form: one number that nearly fills a picture of at most `height` x `width` pixels.
@@ -171,10 +174,12 @@ def field(
         varied: larger digits, more kinds of hands and numbers, more of them sharp, and none with a digit that is cut so
             that it is hard to say whether it counts: those are made anew.
         words: on so many fields words, print or signs stand before the number, after it, or both, 0.0 to 1.0.
+        signed: so many varied fields show a date, a sum or another number with signs between its digits or beside them,
+            0.0 to 1.0.
     """
     worded = words > 0 and bool(rng.random() < words)
     while True:
-        sheet, pixels = _field(rng, images, labels, height, width, apart, varied, worded, faces)
+        sheet, pixels = _field(rng, images, labels, height, width, apart, varied, worded, signed, faces)
         if sheet.is_clear or not varied:
             return sheet.page(pixels)
 
@@ -188,13 +193,15 @@ def _field(
     apart: float,
     varied: bool,
     worded: bool,
+    signed: float,
     faces: Sequence[Face],
 ) -> tuple[_Sheet, NDArray[np.uint8]]:
     """A field and the picture of it; some digits may be cut so that it is hard to say whether they count."""
     far = apart > 0 and rng.random() < apart
     unit = float(np.exp(rng.uniform(*np.log((28, 64) if varied else (16, 44)))))
     tall = min(height, int(unit * rng.uniform(1.05, 1.9)))
-    wide = min(width, int(unit * rng.uniform(1.5, 16 if far else 8)))
+    with_signs = varied and signed > 0 and bool(rng.random() < signed)
+    wide = min(width, int(unit * (rng.uniform(3.5, 9) if with_signs else rng.uniform(1.5, 16 if far else 8))))
     before, after = texts(rng, faces, unit) if worded else ([], [])
     wide = min(width, int(wide + sum(ink.shape[1] + 0.3 * unit for ink in before + after)))
     sheet = _Sheet(tall, wide)
@@ -207,7 +214,7 @@ def _field(
     if rng.random() < BOXED:
         x = _boxed(rng, sheet, writer, x, y, slope, unit)
     else:
-        x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=False, varied=varied)
+        x = _number(rng, sheet, writer, x, y, slope, unit, gap, text=False, varied=varied, signed=with_signs)
     x = _worded(rng, sheet, after, x + 0.25 * unit, y, slope, unit)
     if after and rng.random() < AGAIN:
         _number(rng, sheet, writer, x, y, slope, unit, gap, text=False, varied=varied)
@@ -299,6 +306,7 @@ def _number(
     *,
     text: bool,
     varied: bool = False,
+    signed: bool = False,
 ) -> float:
     """Digits side by side, with what people write between them; returns where the next number may begin."""
     if rng.random() < 0.08:
@@ -320,6 +328,20 @@ def _number(
     thousands = varied and rng.random() < THOUSANDS
     amount = varied and count > 1 and bool(rng.random() < AMOUNTS)
     zeros_last = int(rng.integers(1, count)) if amount and rng.random() < ROUND else 0
+    marks = signs.signs(rng) if signed else signs.Signs(count, {})
+    if signed:
+        count, thousands, amount, zeros_last = marks.digits, False, False, 0
+    taller = rng.uniform(1.05, 1.35) if varied and rng.random() < TALL else 1.0
+
+    def put_sign(text: str, x: float) -> float:
+        ink = signs.sign(rng, text, unit, max(1.0, writer.pen * unit * rng.uniform(0.8, 1.2)))
+        top = y + slope * x + (unit - ink.shape[0]) / 2 + unit * rng.normal(0, 0.06)
+        x += unit * marks.space
+        sheet.put(ink, x, top)
+        _reached(edge, ink, round(top), x)
+        return float(x + ink.shape[1] + unit * marks.space)
+
+    x = put_sign(marks.before, x) if marks.before else x
     for left in reversed(range(count)):
         if x > sheet.ink.shape[1]:
             break
@@ -337,9 +359,9 @@ def _number(
                 digit = int(rng.choice(9, p=np.log10(1 + 1 / np.arange(1, 10)))) + 1
             elif left < zeros_last:
                 digit = 0
-            small = zeros if digit == 0 else 1.0
+            small = zeros if digit == 0 else taller if digit == 1 else 1.0
             ink, _ = writer.digit(rng, max(5, round(tall * small)), digit)
-            base -= lifted * (1 - small) * unit
+            base -= (lifted if digit == 0 else 0.5) * (1 - small) * unit
         top = base + unit - ink.shape[0]
         space = unit * (gap + rng.normal(0, 0.04))
         if kerned and np.isfinite(edge).any():
@@ -347,6 +369,8 @@ def _number(
         sheet.put(ink, x + space, top, digit)
         _reached(edge, ink, round(top), x + space)
         x += ink.shape[1] + space
+        if left in marks.between:
+            x = put_sign(marks.between[left], x)
         between = left > 0 and left % 3 == 0
         if between if thousands else rng.random() < 0.07:  # a point or comma between thousands
             ink = strokes.dot(rng, unit * rng.uniform(0.06, 0.16))
@@ -354,7 +378,7 @@ def _number(
             sheet.put(ink, x - 0.1 * unit, top)
             _reached(edge, ink, round(top), x - 0.1 * unit)
             x += ink.shape[1] + unit * max(0.0, gap)
-    return _closed(rng, sheet, x, y, slope, unit)
+    return put_sign(marks.after, x) if marks.after else _closed(rng, sheet, x, y, slope, unit)
 
 
 def _closed(rng: Generator, sheet: _Sheet, x: float, y: float, slope: float, unit: float) -> float:

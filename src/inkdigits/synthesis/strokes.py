@@ -316,16 +316,18 @@ def drawn_digit(
     low, high = _WIDTHS.get(digit, (0.45, 0.9))
     thick, wide = (pen or _pen(rng)) * height, rng.uniform(low, high) * height
     jitter = float(rng.choice(_LOOSEST if varied else _LOOSENESS)) if loose else 0.035
-    return _drawn(rng, strokes, height, wide, thick, jitter)
+    return drawn(rng, strokes, height, wide, thick, jitter)
 
 
 def own_way(rng: Generator, digit: int) -> Sequence[Points]:
     """A way of writing a one, four, five or nine that a hand keeps to.
 
-    A one has a flag of any length; the others are written in ways that few people use.
+    A one has a flag of any length, often a steep one; the others are written in ways that few people use.
     """
     if digit == 1:
         down, out, lean, bow = rng.uniform((0.15, 0.15, -0.1, 0), (1, 0.9, 0.15, 0.5)).tolist()
+        if rng.random() < 0.4:
+            down, out = rng.uniform((0.5, 0.08), (1, 0.5)).tolist()
         flag = [(0.7 - 0.7 * out, down), (0.7 - 0.35 * out * (1 - bow), down * (0.5 + 0.4 * bow))]
         stem = [(0.7, 0.0), (0.7, 0.0), (0.7 - lean / 2, 0.5), (0.7 - lean, 1.0)]
         foot = [(0.3, 1.0), (1.05, 1.0)]
@@ -338,13 +340,56 @@ def own_way(rng: Generator, digit: int) -> Sequence[Points]:
 
 def own_digit(rng: Generator, way: Sequence[Points], height: int, pen: float) -> Ink:
     """A digit in a hand's own way; `pen` is the width of its strokes as a part of the height."""
-    return _drawn(rng, way, height, rng.uniform(0.5, 1) * height, pen * height, rng.uniform(0.02, 0.06))
+    return drawn(rng, way, height, rng.uniform(0.5, 1) * height, pen * height, rng.uniform(0.02, 0.06))
 
 
 def bar(rng: Generator, height: int, pen: float) -> Ink:
     """A one that is a plain stroke, most often an upright one; `pen` is its width as a part of the height."""
     lean, jitter = rng.choice([0.03, 0.15], p=[0.7, 0.3]), rng.choice([0.0, 0.02])
-    return _drawn(rng, [[(0.5, 0), (0.5, 1)]], height, float(height), pen * height, jitter, lean)
+    return drawn(rng, [[(0.5, 0), (0.5, 1)]], height, float(height), pen * height, jitter, lean)
+
+
+def drawn(
+    rng: Generator,
+    strokes: Sequence[Points],
+    height: int,
+    width: float,
+    pen: float,
+    jitter: float = 0.0,
+    lean: float = 0.15,
+) -> Ink:
+    """Strokes drawn with one pen.
+
+    Args:
+        rng: draws how they lean, turn, and are bent.
+        strokes: through points (x, y), 0..1 from the top left of their box.
+        height: of the box, in pixels.
+        width: of the box, in pixels.
+        pen: the width of the strokes, in pixels.
+        jitter: how far points move, as a part of the box.
+        lean: how far they lean, as a standard deviation of the slope.
+    """
+    pen = max(1.0, pen)
+    slant, turn = rng.normal(0, lean), rng.normal(0, 0.06)
+    paths = []
+    for stroke in strokes:
+        points = np.asarray(stroke, np.float64)
+        corner = np.r_[False, (points[1:] == points[:-1]).all(1)]
+        moves = rng.normal(0, jitter, points.shape)
+        moves[corner] = moves[np.flatnonzero(corner) - 1]  # a corner stays one point
+        x, y = ((_curve(points + moves) - 0.5) * (width, height)).T
+        paths.append(np.stack([x - (slant + turn) * y, y + turn * x], 1))
+    margin = int(pen / 2) + 2
+    low, high = (edge(np.concatenate(paths), axis=0) for edge in (np.min, np.max))
+    wide, tall = np.ceil(high - low).astype(int) + 2 * margin
+    canvas = np.zeros((tall, wide), np.uint8)
+    for path in paths:
+        fixed = np.rint((path - low + margin) * 16).astype(np.int32)
+        cv2.polylines(canvas, [fixed], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
+    ink = canvas.astype(np.float32) / np.float32(255)
+    if pen < 1.5:
+        ink = ink * np.float32(rng.uniform(0.6, 1))
+    return bent(rng, ink, rng.uniform(0.005, 0.03)) if jitter else tight(ink)
 
 
 def scribble(rng: Generator, height: int) -> Ink:
@@ -355,7 +400,7 @@ def scribble(rng: Generator, height: int) -> Ink:
         if rng.random() < 0.3:  # straight lines rather than curves
             points = np.repeat(points, 2, axis=0)
         strokes.append([(float(x), float(y)) for x, y in points])
-    return _drawn(rng, strokes, height, rng.uniform(0.4, 1.8) * height, _pen(rng) * height)
+    return drawn(rng, strokes, height, rng.uniform(0.4, 1.8) * height, _pen(rng) * height)
 
 
 def word(rng: Generator, height: int) -> Ink:
@@ -370,7 +415,7 @@ def word(rng: Generator, height: int) -> Ink:
         y = (high - rng.uniform(1.1, 1.5)) / (high - low)
         strokes.append([((i + 0.1) / len(letters), y), ((i + rng.uniform(0.8, 1.3)) / len(letters), y)])
     tall = int(height * (high - low))
-    return _drawn(rng, strokes, tall, wide * height * len(letters), _pen(rng) * height, jitter=0.012)
+    return drawn(rng, strokes, tall, wide * height * len(letters), _pen(rng) * height, jitter=0.012)
 
 
 def line(rng: Generator, length: int) -> Ink:
@@ -386,7 +431,7 @@ def line(rng: Generator, length: int) -> Ink:
     strokes = shapes[rng.choice(len(shapes), p=[0.4, 0.15, 0.1, 0.15, 0.1, 0.1])]
     flat = rng.uniform(0.02, 0.3) if len(strokes[0]) == 2 and len(strokes) < 2 else rng.uniform(0.4, 1)
     tall = max(2, int(length * flat))
-    return _drawn(rng, strokes, tall, float(length), _pen(rng) * tall, jitter=0.03)
+    return drawn(rng, strokes, tall, float(length), _pen(rng) * tall, jitter=0.03)
 
 
 def face(rng: Generator, height: int) -> Ink:
@@ -401,7 +446,7 @@ def face(rng: Generator, height: int) -> Ink:
         [[(0.5, 0.2), (0.25, 0.75), (0.25, 0.75), (0.75, 0.75), (0.75, 0.75), (0.5, 0.2)]],
     ]
     shape = [ring, *fills[rng.integers(len(fills))]]
-    return _drawn(rng, shape, height, rng.uniform(0.7, 1.2) * height, rng.uniform(0.03, 0.1) * height, jitter=0.025)
+    return drawn(rng, shape, height, rng.uniform(0.7, 1.2) * height, rng.uniform(0.03, 0.1) * height, jitter=0.025)
 
 
 def dot(rng: Generator, size: float) -> Ink:
@@ -465,39 +510,6 @@ def extent(ink: NDArray[Any], threshold: float = 0.1) -> tuple[slice, slice]:
 def _pen(rng: Generator) -> float:
     """The width of a pen's strokes as a part of the height of what it writes."""
     return float(np.exp(rng.uniform(np.log(0.03), np.log(0.2))))
-
-
-def _drawn(
-    rng: Generator,
-    strokes: Sequence[Points],
-    height: int,
-    width: float,
-    pen: float,
-    jitter: float = 0.0,
-    lean: float = 0.15,
-) -> Ink:
-    """Strokes drawn in a box of height x width pixels with one pen, all in pixels."""
-    pen = max(1.0, pen)
-    slant, turn = rng.normal(0, lean), rng.normal(0, 0.06)
-    paths = []
-    for stroke in strokes:
-        points = np.asarray(stroke, np.float64)
-        corner = np.r_[False, (points[1:] == points[:-1]).all(1)]
-        moves = rng.normal(0, jitter, points.shape)
-        moves[corner] = moves[np.flatnonzero(corner) - 1]  # a corner stays one point
-        x, y = ((_curve(points + moves) - 0.5) * (width, height)).T
-        paths.append(np.stack([x - (slant + turn) * y, y + turn * x], 1))
-    margin = int(pen / 2) + 2
-    low, high = (edge(np.concatenate(paths), axis=0) for edge in (np.min, np.max))
-    wide, tall = np.ceil(high - low).astype(int) + 2 * margin
-    canvas = np.zeros((tall, wide), np.uint8)
-    for path in paths:
-        fixed = np.rint((path - low + margin) * 16).astype(np.int32)
-        cv2.polylines(canvas, [fixed], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
-    ink = canvas.astype(np.float32) / np.float32(255)
-    if pen < 1.5:
-        ink = ink * np.float32(rng.uniform(0.6, 1))
-    return bent(rng, ink, rng.uniform(0.005, 0.03)) if jitter else tight(ink)
 
 
 def _curve(points: NDArray[np.float64], steps: int = 8) -> NDArray[np.float64]:
