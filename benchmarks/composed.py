@@ -39,9 +39,9 @@ SIZES, ROOM = (24.0, 160.0), (1.3, 3.0)
 SPACE = 0.4
 """Between a number and the words beside it, as a part of its height."""
 BESIDE = (0.12, 0.08)
-"""Between a digit and a sign, likewise: mean and standard deviation, of which the sign does not count."""
+"""Between a digit and a sign, likewise: mean and standard deviation; what is less than none is taken as more."""
 SIGN = 20.0
-"""Of a digit that was written with the signs, in pixels of their pictures."""
+"""How high a digit would be in the pictures of signs, in pixels."""
 Draw = Callable[[int], Ink]
 """The ink of a digit of the set."""
 
@@ -100,10 +100,15 @@ def signed(digits: Sequence[PictureSet], signs: PictureSet, count: int, seed: in
         seed: of which digits and signs, and on what paper.
 
     Raises:
-        ValueError: there is no set of digits, or one is of another kind.
+        ValueError: there is no set of digits, one is of another kind or lacks a digit, or the signs are digits.
     """
+    if signs.kind != "other":
+        raise ValueError(f"Expected a set of signs before the sets of digits. Received: {signs.name}, {signs.kind}s.")
     if not digits:
         raise ValueError(f"Expected sets of single digits beside the signs of {signs.name}. Received: none.")
+    for part in digits:
+        if missing := set("0123456789") - set(part.labels):
+            raise ValueError(f"Expected all ten digits in {part.name}. Received: none that is a {min(missing)}.")
     kinds = {label: [i for i, each in enumerate(signs.labels) if each == label] for label in sorted(set(signs.labels))}
 
     written = {part.name: np.array(part.labels) for part in digits}
@@ -113,7 +118,7 @@ def signed(digits: Sequence[PictureSet], signs: PictureSet, count: int, seed: in
         return strokes.tight(pixels.astype(np.float32) / np.float32(255))
 
     def field(rng: Generator, ink: Draw, part: PictureSet, kind: str) -> tuple[Pixels, str]:
-        numbers = _date(rng) if "slash" in kind else ["".join(map(str, rng.integers(10, size=n))) for n in _sizes(rng)]
+        numbers = _date(rng) if "slash" in kind else _pair(rng)
         inks = [
             [ink(int(rng.choice(np.flatnonzero(written[part.name] == digit)))) for digit in each] for each in numbers
         ]
@@ -214,10 +219,9 @@ def _field(rng: Generator, inks: list[Ink], hands: Sequence[Face] | None = None)
     return _photographed(rng, sheet, unit, security=0.5)
 
 
-def _sizes(rng: Generator) -> list[int]:
-    """Of two numbers."""
-    sizes: list[int] = rng.integers(1, 4, 2).tolist()
-    return sizes
+def _pair(rng: Generator) -> list[str]:
+    """Two numbers."""
+    return ["".join(map(str, rng.integers(10, size=size))) for size in rng.integers(1, 4, 2)]
 
 
 def _date(rng: Generator) -> list[str]:

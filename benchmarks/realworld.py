@@ -311,7 +311,8 @@ def wanted_sets(
     sets += [composed(part, FIELDS, SEED) for part in single] + [pages(part, PAGES, SEED) for part in single]
     sets += [worded(part, WORDED, SEED) for name in words for part in load(name, there[name])]
     if signs:
-        marks, *digits = [part for name in signs for part in load(name, there[name])]
+        marks = load(signs[0], there[signs[0]])[-1]  # of one with digits, too, what is none
+        digits = [part for name in signs[1:] for part in load(name, there[name])]
         sets += signed(digits, marks, SIGNED, SEED)
     names = [part.name for part in sets]
     if any(part.kind == "other" for part in sets):

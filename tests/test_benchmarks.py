@@ -188,10 +188,33 @@ def test_signs_of_one_set_stand_between_the_digits_of_others(
     scores = realworld.scores(realworld.Result(dot, tuple(answers), 0.0), [])
     assert [score.metric for score in scores] == ["exact match", "character error rate", "numbers found"]
     monkeypatch.setattr(realworld, "SIGNED", 1)
-    assert len(realworld.wanted_sets(tmp_path, [], signs=["signs", "own"])[1]) == 3
-    for wrong in (["signs"], ["signs", "signs"]):
-        with pytest.raises(ValueError, match="single digits"):
-            realworld.wanted_sets(tmp_path, [], signs=wrong)
+    sets, names = realworld.wanted_sets(tmp_path, [], signs=["signs", "own", "own"])
+    assert len(names) == 3 and {len(part) for part in sets} == {2}, "of each set of digits"
+    np.savez(tmp_path / "few.npz", labels=np.arange(3), **{f"img_{i:05}": picture(i) for i in range(3)})
+    wrong = {"single digits": ["signs"], "single digits.": ["signs", "signs"], "set of signs": ["own", "own"]}
+    for words, names in (wrong | {"all ten digits in few. Received: none that is a 3": ["signs", "few"]}).items():
+        with pytest.raises(ValueError, match=words):
+            realworld.wanted_sets(tmp_path, [], signs=names)
+
+
+def test_signs_stand_on_the_line_or_halfway_up_and_as_high_as_the_digits_ask_for(
+    realworld: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digits are blocks of one gray level, signs of another."""
+    composed = importlib.import_module("composed")
+    monkeypatch.setattr(composed, "_photographed", lambda _, sheet, unit, **__: (sheet, unit))
+    block, mark = np.full((20, 10), 0.5, np.float32), np.full((6, 4), 1.0, np.float32)
+    for on_line in (True, False):
+        for seed in range(20):
+            sheet, unit = composed._signed(np.random.default_rng(seed), [[block], [block]], [mark], on_line=on_line)
+            places = [np.nonzero(where) for where in ((sheet > 0.4) & (sheet < 0.6), sheet > 0.9)]
+            (top, bottom), (high, low) = ((rows.min(), rows.max() + 1) for rows, _ in places)
+            assert low - high == pytest.approx(6 * unit / composed.SIGN, rel=0.45, abs=2)
+            expected = bottom if on_line else (top + bottom + low - high) / 2
+            assert low == pytest.approx(expected, abs=0.25 * unit + 2)
+            columns = [np.unique(columns) for _, columns in places]
+            assert not np.intersect1d(*columns).size, "beside the digits"
+            assert columns[0].min() < columns[1].min() and columns[1].max() < columns[0].max()
 
 
 def test_pages_are_composed_of_lines_of_numbers(realworld: ModuleType, labelled: ModuleType, tmp_path: Path) -> None:

@@ -569,6 +569,10 @@ def test_signs_are_those_of_dates_sums_and_amounts() -> None:
         assert (one.before == "(") == (one.after == ")") and 0 <= one.space <= 0.25
     dates = [one for one in made if list(one.between.values()) == ["/", "/"]]
     assert len(dates) > 100 and {tuple(one.between)[-1] for one in dates} == {1, 2, 4}
+    assert any(one.digits - next(iter(one.between)) == 4 for one in dates), "some begin with the year"
+    assert {
+        tuple(one.between.values())[1] for one in made if len(one.between) == 2 and "+" in one.between.values()
+    } == {"="}
     used = {text for one in made for text in (*one.between.values(), one.before, one.after) if text}
     assert used == set(signs._SIGNS)
 

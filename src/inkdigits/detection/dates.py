@@ -28,27 +28,32 @@ DATES = tuple(
         key=lambda date: -date.count("/"),
     )
 )
-"""How dates are written, likelier ways first: a and b are day and month in either order, y the year, which has four
-digits where one slash was left out already."""
+"""How dates are written, likelier ways first: a and b are day and month in either order, y is the year. In those with
+one slash the other was left out already; their year has four digits, lest too many numbers read like them."""
 YEARS = 1900.0, 2099.0
 
 
-def without_slashes(ops: Ops, signs: Value, said: Digits) -> Digits:
+def without_slashes(ops: Ops, seen: Value, said: Digits) -> Digits:
     """What is left of the digits of a line, surest first, when it is a date whose slashes were taken for ones.
 
     Args:
         ops: the graph to write to.
-        signs: (T, 11) what the third network sees in each of its frames.
+        seen: (T, 11) what the third network sees in each of its frames: the ten digits and none.
         said: what all said together.
     """
     digits, order = in_order(ops, said)
     slash = slashes(ops, digits)
-    rest = ops.Compress(digits, ops.Not(slash), axis=0)
-    likelier = ops.Greater(ops.Mul(likelihood(ops, signs, rest), OFTEN), likelihood(ops, signs, digits))
-    kept = ops.Not(ops.And(slash, likelier))
-    rows = ops.call("TopK", order, ops.Reshape(ops.size(order, 0), [1]), outputs=2, largest=0)[1]
-    kept = ops.Gather(kept, rows, axis=0)  # surest first, as they were
-    boxes, scores, probabilities = (ops.Compress(each, kept, axis=0) for each in said)
+
+    def left(inner: Ops) -> list[Value]:
+        rest = inner.Compress(digits, inner.Not(slash), axis=0)
+        likelier = inner.Greater(inner.Mul(likelihood(inner, seen, rest), OFTEN), likelihood(inner, seen, digits))
+        kept = inner.Not(inner.And(slash, likelier))
+        rows = inner.call("TopK", order, inner.Reshape(inner.size(order, 0), [1]), outputs=2, largest=0)[1]
+        kept = inner.Gather(kept, rows, axis=0)  # surest first, as they were
+        return [inner.Compress(each, kept, axis=0) for each in said]
+
+    is_date = ops.Greater(ops.total(ops.real(slash)), 0.0)
+    boxes, scores, probabilities = ops.either(is_date, left, lambda _: list(said))
     return boxes, scores, probabilities
 
 

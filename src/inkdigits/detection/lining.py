@@ -50,9 +50,9 @@ class Part:
     varied: bool = False
     """Whether its fields are varied."""
     words: float = 0.0
-    """So many of them have words beside the number, which are not to be read, ..."""
+    """So many of them have words beside the number, which are not to be read."""
     signs: float = 0.0
-    """... and so many show dates, sums or other numbers with signs, which are none of their digits."""
+    """So many of them, but for boxed ones, show dates, sums or other numbers with signs, which are not to be read."""
 
 
 PARTS = Part(4, 2e-3), Part(1, 5e-4, varied=True)

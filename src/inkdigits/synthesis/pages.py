@@ -55,7 +55,7 @@ ONES = 0.12
 TALL = 0.25
 """In so many of them ones are higher than the other digits."""
 SIGNS = ("+", "=", "x", ":", "%")
-"""Signs beside numbers."""
+"""Signs of typefaces that stand beside numbers, where words may; what is written among digits is in `signs`."""
 AGAIN = 0.3
 """So many fields with words after the number have another one after these."""
 VISIBLE = 0.72
@@ -174,8 +174,8 @@ def field(
         varied: larger digits, more kinds of hands and numbers, more of them sharp, and none with a digit that is cut so
             that it is hard to say whether it counts: those are made anew.
         words: on so many fields words, print or signs stand before the number, after it, or both, 0.0 to 1.0.
-        signed: so many varied fields show a date, a sum or another number with signs between its digits or beside them,
-            0.0 to 1.0.
+        signed: so many varied fields, but for boxed ones, show a date, a sum or another number with signs between its
+            digits or beside them, 0.0 to 1.0.
     """
     worded = words > 0 and bool(rng.random() < words)
     while True:
