@@ -107,7 +107,7 @@ def signed(digits: Sequence[PictureSet], signs: PictureSet, count: int, seed: in
     if not digits:
         raise ValueError(f"Expected sets of single digits beside the signs of {signs.name}. Received: none.")
     for part in digits:
-        if missing := set("0123456789") - set(part.labels):
+        if part.kind == "digit" and (missing := set("0123456789") - set(part.labels)):
             raise ValueError(f"Expected all ten digits in {part.name}. Received: none that is a {min(missing)}.")
     kinds = {label: [i for i, each in enumerate(signs.labels) if each == label] for label in sorted(set(signs.labels))}
 
