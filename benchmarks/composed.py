@@ -109,25 +109,18 @@ def signed(digits: Sequence[PictureSet], signs: PictureSet, count: int, seed: in
     for part in digits:
         if part.kind == "digit" and (missing := set("0123456789") - set(part.labels)):
             raise ValueError(f"Expected all ten digits in {part.name}. Received: none that is a {min(missing)}.")
-    kinds = {label: [i for i, each in enumerate(signs.labels) if each == label] for label in sorted(set(signs.labels))}
-
-    written = {part.name: np.array(part.labels) for part in digits}
-
-    def mark(rng: Generator, kind: str) -> Ink:
-        pixels = pixels_of(signs.pictures[int(rng.choice(kinds[kind]))])
-        return strokes.tight(pixels.astype(np.float32) / np.float32(255))
-
-    def field(rng: Generator, ink: Draw, part: PictureSet, kind: str) -> tuple[Pixels, str]:
-        numbers = _date(rng) if "slash" in kind else _pair(rng)
-        inks = [
-            [ink(int(rng.choice(np.flatnonzero(written[part.name] == digit)))) for digit in each] for each in numbers
+    made = []
+    for kind in sorted(set(signs.labels)):
+        alike = [pixels_of(one) for one, label in zip(signs.pictures, signs.labels, strict=True) if label == kind]
+        marks = [strokes.tight(pixels.astype(np.float32) / np.float32(255)) for pixels in alike]
+        parts = [
+            _made(
+                part, f"{kind} between", "string", count, seed, functools.partial(_with_signs, part.labels, kind, marks)
+            )
+            for part in digits
         ]
-        return _signed(rng, inks, [mark(rng, kind) for _ in numbers[1:]], on_line="dot" in kind), " ".join(numbers)
-
-    def made(part: PictureSet, kind: str) -> PictureSet:
-        return _made(part, f"{kind} between", "string", count, seed, lambda rng, ink: field(rng, ink, part, kind))
-
-    return [_joined([made(part, kind) for part in digits], f"{kind} between digits") for kind in kinds]
+        made.append(_joined(parts, f"{kind} between digits"))
+    return made
 
 
 def pages(digits: PictureSet, count: int, seed: int) -> PictureSet:
@@ -233,26 +226,37 @@ def _date(rng: Generator) -> list[str]:
     return [*(f"{part:0{width}}" for part in parts), str(year) if long else f"{year % 100:02}"]
 
 
+def _with_signs(
+    labels: Sequence[str], kind: str, marks: Sequence[Ink], rng: Generator, ink: Draw
+) -> tuple[Pixels, str]:
+    """Numbers with signs of a kind between them, and which; `labels` are those of the set that `ink` draws from."""
+    numbers = _date(rng) if "slash" in kind else _pair(rng)
+    written = np.array(labels)
+    inks = [[ink(int(rng.choice(np.flatnonzero(written == digit)))) for digit in number] for number in numbers]
+    between = [marks[rng.integers(len(marks))] for _ in numbers[1:]]
+    return _signed(rng, inks, between, on_line="dot" in kind), " ".join(numbers)
+
+
 def _signed(rng: Generator, numbers: list[list[Ink]], signs: list[Ink], *, on_line: bool) -> Pixels:
     """A picture (H, W, 3) of numbers with a sign between each two; it stands on their line or at half their height."""
     unit = float(np.exp(rng.uniform(*np.log(HEIGHTS))))
-    placed: list[tuple[Ink, float, bool]] = []  # what, after which gap, and whether it is a sign
-    for number, sign in zip(numbers, [None, *signs], strict=True):
-        near = abs(unit * rng.normal(*BESIDE, 2)) if sign is not None else np.zeros(2)
-        if sign is not None:
-            scale = unit / SIGN * np.exp(rng.normal(0, 0.1))
-            placed.append((_resized(sign, max(sign.shape[0], 0.6 * sign.shape[1]) * scale), near[0], True))
+    sized: list[Ink] = []
+    gaps: list[float] = []
+    raised: list[float] = []
+    for number, sign in zip(numbers, [*signs, None], strict=True):
         for index, ink in enumerate(number):
-            gap = near[1] if index == 0 else unit * rng.normal(*GAP)
-            placed.append((_resized(ink, unit * np.exp(rng.normal(0, 0.08))), gap, False))
-    width = sum(ink.shape[1] + gap for ink, gap, _ in placed) + unit * rng.uniform(0.5, 2)
+            gaps += [unit * rng.normal(*GAP)] if index else []
+            sized.append(_resized(ink, unit * np.exp(rng.normal(0, 0.08))))
+            raised.append(0.0)
+        if sign is not None:
+            gaps += abs(unit * rng.normal(*BESIDE, 2)).tolist()
+            scale = unit / SIGN * np.exp(rng.normal(0, 0.1))
+            sized.append(_resized(sign, max(sign.shape[0], 0.6 * sign.shape[1]) * scale))
+            raised.append(0.0 if on_line else (unit - sized[-1].shape[0]) / 2)
+    width = sum(ink.shape[1] for ink in sized) + sum(gaps) + unit * rng.uniform(0.5, 2)
     height, slope, x = round(unit * rng.uniform(1.5, 2)), rng.normal(0, 0.03), unit * rng.uniform(0.1, 0.4)
     sheet, base = np.zeros((height, int(width)), np.float32), height / 2 + unit / 2 - slope * width / 2
-    for ink, gap, is_sign in placed:
-        x += gap
-        raised = (unit - ink.shape[0]) / 2 if is_sign and not on_line else 0.0
-        strokes.put(sheet, ink, base + unit * rng.normal(0, 0.04) + slope * x - ink.shape[0] - raised, x)
-        x += ink.shape[1]
+    _write(rng, sheet, sized, [*gaps, 0.0], x, base, slope, unit, raised)
     return _photographed(rng, sheet, unit, security=0.5)
 
 
@@ -284,15 +288,19 @@ def _write(
     rng: Generator,
     sheet: NDArray[np.float32],
     inks: list[Ink],
-    gaps: NDArray[np.float64],
+    gaps: NDArray[np.float64] | Sequence[float],
     x: float,
     base: float,
     slope: float,
     unit: float,
+    raised: Sequence[float] | None = None,
 ) -> float:
-    """Digits side by side on a line that is at `base` at the left edge of the sheet; returns where they end."""
-    for ink, gap in zip(inks, gaps, strict=True):
-        strokes.put(sheet, ink, base + unit * rng.normal(0, 0.04) + slope * x - ink.shape[0], x)
+    """Digits side by side on a line that is at `base` at the left edge of the sheet; returns where they end.
+
+    What is `raised`, in pixels, stands so much above the line.
+    """
+    for ink, gap, up in zip(inks, gaps, raised or [0.0] * len(inks), strict=True):
+        strokes.put(sheet, ink, base + unit * rng.normal(0, 0.04) + slope * x - ink.shape[0] - up, x)
         x += ink.shape[1] + gap
     return x
 

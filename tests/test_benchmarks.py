@@ -191,8 +191,12 @@ def test_signs_of_one_set_stand_between_the_digits_of_others(
     sets, names = realworld.wanted_sets(tmp_path, [], signs=["signs", "own", "own"])
     assert len(names) == 3 and {len(part) for part in sets} == {2}, "of each set of digits"
     np.savez(tmp_path / "few.npz", labels=np.arange(3), **{f"img_{i:05}": picture(i) for i in range(3)})
-    wrong = {"single digits": ["signs"], "single digits.": ["signs", "signs"], "set of signs": ["own", "own"]}
-    for words, names in (wrong | {"all ten digits in few. Received: none that is a 3": ["signs", "few"]}).items():
+    for words, names in (
+        ("Expected sets of single digits", ["signs"]),
+        ("Expected a set of single digits", ["signs", "signs"]),
+        ("Expected a set of signs", ["own", "own"]),
+        ("all ten digits in few. Received: none that is a 3", ["signs", "few"]),
+    ):
         with pytest.raises(ValueError, match=words):
             realworld.wanted_sets(tmp_path, [], signs=names)
 

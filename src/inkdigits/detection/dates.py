@@ -17,16 +17,12 @@ OFTEN = 100.0
 SHORTEST = 7
 """It has at least so many digits, the ones in place of slashes among them."""
 DATES = tuple(
-    sorted(
-        (
-            date
-            for a in ("a", "aa")
-            for b in ("b", "bb")
-            for date in (f"{a}/{b}/yy", f"{a}/{b}/yyyy", f"{a}{b}/yyyy", f"{a}/{b}yyyy", f"yyyy/{a}/{b}")
-            if len(date) >= SHORTEST
-        ),
-        key=lambda date: -date.count("/"),
-    )
+    date
+    for ways in (("{}/{}/yy", "{}/{}/yyyy", "yyyy/{}/{}"), ("{}{}/yyyy", "{}/{}yyyy"))
+    for a in ("a", "aa")
+    for b in ("b", "bb")
+    for way in ways
+    if len(date := way.format(a, b)) >= SHORTEST
 )
 """How dates are written, likelier ways first: a and b are day and month in either order, y is the year. In those with
 one slash the other was left out already; their year has four digits, lest too many numbers read like them."""

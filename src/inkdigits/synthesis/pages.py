@@ -115,6 +115,31 @@ class _Sheet:
         return Page(pixels, np.array(self.boxes, np.float32).reshape(-1, 4), np.array(self.digits, np.uint8))
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """Which digits a number has."""
+
+    count: int
+    """So many."""
+    repeated: int | None
+    """Which one most of them are, if they are."""
+    varied: bool
+    """Whether more of them are ones."""
+    amount: bool = False
+    """Whether it begins as amounts do."""
+    zeros: int = 0
+    """So many are at its end."""
+
+    def digit(self, rng: Generator, left: int) -> int:
+        """The one after which so many are left."""
+        digit = self.repeated if self.repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
+        if self.varied and rng.random() < ONES:
+            digit = 1
+        if self.amount and left == self.count - 1:
+            return int(rng.choice(9, p=np.log10(1 + 1 / np.arange(1, 10)))) + 1
+        return 0 if left < self.zeros else digit
+
+
 def page(
     rng: Generator,
     images: NDArray[np.uint8],
@@ -327,10 +352,10 @@ def _number(
     count = int(rng.integers(1, 8))
     thousands = varied and rng.random() < THOUSANDS
     amount = varied and count > 1 and bool(rng.random() < AMOUNTS)
-    zeros_last = int(rng.integers(1, count)) if amount and rng.random() < ROUND else 0
+    plan = _Plan(count, repeated, varied, amount, int(rng.integers(1, count)) if amount and rng.random() < ROUND else 0)
     marks = signs.signs(rng) if signed else signs.Signs(count, {})
     if signed:
-        count, thousands, amount, zeros_last = marks.digits, False, False, 0
+        plan, thousands = _Plan(marks.digits, repeated, varied), False
     taller = rng.uniform(1.05, 1.35) if varied and rng.random() < TALL else 1.0
 
     def put_sign(text: str, x: float) -> float:
@@ -342,23 +367,17 @@ def _number(
         return float(x + ink.shape[1] + unit * marks.space)
 
     x = put_sign(marks.before, x) if marks.before else x
-    for left in reversed(range(count)):
+    for left in reversed(range(plan.count)):
         if x > sheet.ink.shape[1]:
             break
         tall = max(5, round(unit * np.exp(np.clip(rng.normal(0, uneven), -0.6, 0.3))))
         base = y + slope * x + unit * rng.normal(0, 0.05)
         if text:
             digit = None
-            alike = count > 2 and gap < 0.6 and rng.random() < LIKE
+            alike = plan.count > 2 and gap < 0.6 and rng.random() < LIKE
             ink = typefaces.letter(rng, tall, typefaces.ALIKE) if alike else typefaces.letter(rng, tall)
         else:
-            digit = repeated if repeated is not None and rng.random() < 0.7 else int(rng.integers(10))
-            if varied and rng.random() < ONES:
-                digit = 1
-            if amount and left == count - 1:
-                digit = int(rng.choice(9, p=np.log10(1 + 1 / np.arange(1, 10)))) + 1
-            elif left < zeros_last:
-                digit = 0
+            digit = plan.digit(rng, left)
             small = zeros if digit == 0 else taller if digit == 1 else 1.0
             ink, _ = writer.digit(rng, max(5, round(tall * small)), digit)
             base -= (lifted if digit == 0 else 0.5) * (1 - small) * unit
