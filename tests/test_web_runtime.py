@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import golden
 from inkdigits.recognizer import PAGES, WEIGHTS
 from inkdigits.runtimes import open_onnx
-from written import half_in_shadow, written
+from written import half_in_shadow, turned, written
 
 WEB = Path(__file__).with_name("web")
 Answers = list[dict[str, NDArray[np.float32]]]
@@ -82,18 +82,20 @@ def test_a_page_is_read_the_same_in_a_browser(browser_runtime: Ask) -> None:
     shadows = [half_in_shadow(written(number), 0.35) for number in ("40718", "2509")]
     pictures += [with_channels(shadows[0]), with_channels(np.pad(written("25"), 30, constant_values=40))]
     pictures += [with_channels(cv2.resize(shadows[1], None, fx=4, fy=4))]
+    pictures += [with_channels(turned(written("407 83", "12"), degrees)) for degrees in (12, -12)]
     found = in_python(PAGES, pictures)
-    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0, 4, 4, 5, 5, 2, 4]
+    assert [len(each["scores"]) for each in found] == [7, 5, 5, 0, 4, 4, 5, 5, 2, 4, 7, 7]
     told = [looked(pixels) for pixels in pictures]
-    assert [lines for lines, _ in told] == [3, 2, 2, 0, 1, 1, 1, 1, 1, 1]
-    assert [even for _, even in told] == [False] * 7 + [True, False, True]
+    assert [lines for lines, _, _ in told] == [3, 2, 2, 0, 1, 1, 1, 1, 1, 1, 3, 3]
+    assert [even for _, even, _ in told] == [False] * 7 + [True, False, True, False, False]
+    assert [degrees for _, _, degrees in told] == [0] * 10 + [pytest.approx(-12, abs=2), pytest.approx(12, abs=2)]
     for here, there in zip(found, browser_runtime(PAGES, pictures), strict=True):
         for figure, near in (("boxes", 0.05), ("scores", 1e-3), ("probabilities", 1e-3)):
             np.testing.assert_allclose(there[figure], here[figure].ravel(), atol=near)
 
 
-def looked(pixels: NDArray[np.uint8]) -> tuple[int, bool]:
-    """How many lines of a picture the network for lines is asked about, and whether all is seen in even light."""
+def looked(pixels: NDArray[np.uint8]) -> tuple[int, bool, float]:
+    """Of how many lines the network for lines is asked, whether all is seen in even light, and turned by how much."""
     model = onnx.load(PAGES)
     loops = [node for node in model.graph.node if node.op_type == "Loop"]
     (count,) = (
@@ -101,8 +103,8 @@ def looked(pixels: NDArray[np.uint8]) -> tuple[int, bool]:
         for node in loops
         if any(inner.op_type == "LSTM" for branch in node.attribute for inner in branch.g.node)
     )
-    even = loops[0].output[1]
-    for name, kind in ((count, onnx.TensorProto.INT64), (even, onnx.TensorProto.BOOL)):
-        model.graph.output.append(onnx.helper.make_tensor_value_info(name, kind, []))
-    lines, evenly = open_onnx(model.SerializeToString(), 1).run([count, even], {"pixels": pixels})
-    return int(lines), bool(evenly)
+    even, tilt = loops[0].output[3:5]
+    kinds = (count, onnx.TensorProto.INT64), (even, onnx.TensorProto.BOOL), (tilt, onnx.TensorProto.FLOAT)
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, kind, []) for name, kind in kinds)
+    lines, evenly, slope = open_onnx(model.SerializeToString(), 1).run([count, even, tilt], {"pixels": pixels})
+    return int(lines), bool(evenly), float(np.degrees(np.arctan(slope)))

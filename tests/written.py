@@ -34,6 +34,16 @@ def half_in_shadow(pixels: NDArray[np.uint8], left: float, blur: float = 0.0) ->
     return (cv2.GaussianBlur(shaded, (0, 0), blur) if blur else shaded).astype(np.uint8)
 
 
+def turned(pixels: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    """A picture (h, w) turned to the left, and larger, for its border goes on."""
+    height, width = pixels.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    size = np.abs(matrix[:, :2]) @ (width, height)
+    matrix[:, 2] += (size - (width, height)) / 2
+    wide, tall = np.ceil(size).astype(int).tolist()
+    return np.asarray(cv2.warpAffine(pixels, matrix, (wide, tall), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """An array as a file."""
     stream = io.BytesIO()

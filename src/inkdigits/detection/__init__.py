@@ -2,10 +2,11 @@
 
 `network` finds, `refinement` takes a closer look at what was found, and `lines` looks at a whole line; `layers` are all
 three in Keras. `targets` is what the first should answer; `training`, `refining` and `lining` are how they learn.
-`graph` writes them as one ONNX file that takes pictures of any size, with `onnx_layers` for the networks, `merging` for
-what is made of their finds, `hearing` for what the third sees of them, `transcript` for what it reads alone and `dates`
-for the slashes of dates; `calibration` makes its scores honest, and `finder` runs that file, with neither Keras nor
-ONNX at hand.
+`graph` writes them as one ONNX file that takes pictures of any size, with `onnx_layers` for the networks, `seeing` for
+which way a picture is seen, `leveling` for one that is turned, `looking` for what is found at all its sizes, `merging`
+for what is made of the finds, `hearing` for what the third sees of them, `transcript` for what it reads alone and
+`dates` for the slashes of dates; `calibration` makes its scores honest, and `finder` runs that file, with neither Keras
+nor ONNX at hand.
 """
 
 STEPS = 8000

@@ -27,9 +27,11 @@ POSSIBLE = 0.3
 """Lines are made of what the first two find at least so likely."""
 LEVEL = 0.8
 """There is one line when all middles differ by less than this part of the median height."""
-AROUND, CLOSE = (2.0, 0.4), (0.5, 0.1)
+AROUND, CLOSE = (2.0, 0.17), (0.5, 0.1)
 """Paper seen around it, and around a line of a page, whose neighbors are near: across and down, as parts of the highest
-digit's height."""
+digit's height. With more, the edge of a slip of paper or of a box often comes in, and digits are seen smaller."""
+LONGER = 0.4
+"""Around a line that is too long to be seen so, more is seen above and below it, up to this."""
 NEAR = (1.5, 0.45)
 """On a page two finds stand side by side when their middles are less apart, across and down, than these parts of their
 mean height, ..."""
@@ -75,7 +77,7 @@ def one_line(ops: Ops, boxes: Value, scores: Value, edge: Value) -> Value:
     middling = ops.Gather(highest, ops.Sub(half, 1), axis=0)
     spread = ops.Sub(_most(ops, middle), _least(ops, middle))
     level = ops.And(ops.Greater(count, 0), ops.Less(spread, ops.Mul(middling, LEVEL)))
-    place = ops.Max(ops.Min(_around(ops, possible, np.array(AROUND, np.float32)), edge), 0.0)
+    place = ops.Max(ops.Min(_around(ops, possible, np.array((AROUND[0], LONGER), np.float32)), edge), 0.0)
     return ops.And(level, _short(ops, place))
 
 
@@ -313,6 +315,7 @@ def _laid(ops: Ops, boxes: Value, members: Value, gray: Value, level: Value) -> 
     slope = ops.Where(long, ops.Clip(rise, -STEEPEST, STEEPEST), 0.0)
     paper = ops.Where(level, *(np.array(paper, np.float32) for paper in (AROUND, CLOSE)))
     spot = _around(ops, _sheared(ops, its, ops.Neg(slope)), paper)
+    (spot,) = ops.either(level, lambda inner: [_high_enough(inner, spot)], lambda _: [spot])
     width, height = (ops.Reshape(ops.real(ops.size(gray, axis)), [1]) for axis in (3, 2))
     # Where the picture begins and ends at the line's middle.
     start = ops.Mul(ops.Mul(slope, middle), np.array([0, -1, 0, -1], np.float32))
@@ -337,6 +340,14 @@ def _short(ops: Ops, place: Value) -> Value:
     size = ops.Sub(ops.part(place, 2, 4, 0), ops.part(place, 0, 2, 0))
     wide, high = (ops.Gather(size, index, axis=0) for index in (0, 1))
     return ops.Less(wide, ops.Mul(high, lines.LONGEST / lines.HEIGHT))
+
+
+def _high_enough(ops: Ops, place: Value) -> Value:
+    """Corners (4,) as far apart up and down as the network for lines needs to see all between them, left to right."""
+    size = ops.Sub(ops.part(place, 2, 4, 0), ops.part(place, 0, 2, 0))
+    wide, high = (ops.Gather(size, index, axis=0) for index in (0, 1))
+    more = ops.Max(ops.Sub(ops.Mul(wide, lines.HEIGHT / lines.LONGEST), high), 0.0)
+    return ops.Add(place, ops.Mul(more, np.array([0, -0.5, 0, 0.5], np.float32)))
 
 
 def _around(ops: Ops, boxes: Value, paper: Any) -> Value:
