@@ -1520,39 +1520,6 @@ def test_a_line_of_any_size_is_seen_at_one(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(ink, lining.seen(pixels // 2), atol=0.05)
 
 
-def test_a_line_is_seen_in_even_light_as_the_graph_sees_it() -> None:
-    pixels = half_in_shadow(written("407"), 0.35)
-    wide = round(pixels.shape[1] * lines.HEIGHT / pixels.shape[0])
-    small = np.asarray(cv2.resize(pixels, (wide, lines.HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
-    ops = Ops()
-    session = session_of(ops, ["picture"], [evenly_lit(ops, "picture", lines.REACH)])
-    (even,) = session.run(None, {"picture": small[None, None]})
-    bright = even[even >= even.mean()].mean()
-    ink = bright - even[0, 0]
-    ink /= np.sqrt((ink * ink).mean() + network.FAINT**2)
-    np.testing.assert_allclose(lining.seen(pixels, even=True)[..., 0], ink, atol=1e-3)
-    assert np.median(np.abs(lining.seen(pixels)[-8:, -8:])) > 3 * np.median(np.abs(ink[-8:, -8:]))
-
-
-def test_lines_are_cut_out_as_a_reader_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With their digits whole, little paper above and below, and now and then something else around the picture."""
-    pixels = np.full((60, 200, 3), 200, np.uint8)
-    pixels[20:44, 70:130] = 20
-    page = Page(pixels, np.array([(70, 20, 20, 24), (110, 22, 20, 22)], np.float32), np.array([3, 5], np.uint8))
-    seen: set[str] = set()
-    for seed in range(200):
-        cut = lining._cut(np.random.default_rng(seed), page)
-        ink = (cut == 20).all(2)
-        rows, columns = np.flatnonzero(ink[:, (ink.sum(0) >= 24)].any(1)), np.flatnonzero(ink.sum(0) >= 24)
-        assert len(rows) >= 24 and len(columns) >= 60, "no digit is cut"
-        above, below = rows[0], len(cut) - 1 - rows[-1]
-        assert max(above, below) <= 0.6 * 24 + 2
-        assert cut.shape[1] <= 60 + 2 * max(2.2 * 24 + 1, 70 + 52)
-        around = np.unique(np.vstack([cut[0], cut[-1], cut[:, 0], cut[:, -1]]), axis=0)
-        seen.add("paper" if len(around) == 1 and around[0][0] == 200 else "other")
-    assert seen == {"paper", "other"}
-
-
 def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     upright = np.full((40, 120, 3), 200, np.uint8)
     upright[:, 50:54] = 20
@@ -1578,29 +1545,6 @@ def test_lines_lean_with_their_digits_in_order(digits: Dataset, monkeypatch: pyt
         np.testing.assert_array_equal(ink, lining.seen(lining._leaned(upright, lean)))
     how = {"width": lines.LONGEST, "apart": lining.APART, "varied": True, "words": 0.4, "signed": 0.3, "faces": faces}
     assert asked == [how] * 2
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_so_many_lines_are_cut_out_and_so_many_seen_in_even_light(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch, share: float
-) -> None:
-    counts = {"cut": 0, "even": 0}
-    see = lining.seen
-
-    def seen(pixels: NDArray[np.uint8], even: bool) -> NDArray[np.float32]:
-        counts["even"] += even
-        return see(pixels, even)
-
-    def cut(_: np.random.Generator, page: Page) -> NDArray[np.uint8]:
-        counts["cut"] += 1
-        return page.pixels
-
-    monkeypatch.setattr(lining, "seen", seen)
-    monkeypatch.setattr(lining, "_cut", cut)
-    lining._begin(digits.images, digits.labels)
-    for seed in range(40):
-        lining._line(np.random.default_rng(seed), lining.Part(1, 1e-3, cut=share, even=share))
-    assert all(abs(count - 40 * share) <= 12 * (share == 0.5) for count in counts.values())
 
 
 def test_reading_lines_is_learned_and_goes_on_where_it_was_stopped(

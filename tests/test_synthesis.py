@@ -942,37 +942,3 @@ def test_opencv_draws_the_same_with_any_number_of_threads(images: NDArray[np.uin
         assert same(alone, page(np.random.default_rng(3), images, labels))
     finally:
         cv2.setNumThreads(before)
-
-
-def test_fine_squares_are_put_on_paper() -> None:
-    """Two and more are as high as what is written, in both directions."""
-    for seed in range(20):
-        sheet = np.full((120, 200, 3), 200, np.float32)
-        paper.squared(np.random.default_rng(seed), sheet, 30)
-        for axis in (0, 1):
-            level = sheet.mean((axis, 2))
-            spectrum = np.abs(np.fft.rfft(level - level.mean()))
-            pitch = len(level) / (np.argmax(spectrum[2:]) + 2)
-            assert pitch < 0.65 * 30, "or a multiple of so few"
-
-
-def test_a_deep_shadow_lies_on_a_part_of_a_picture() -> None:
-    pixels = np.full((60, 100, 3), 200, np.uint8)
-    shares = []
-    for seed in range(40):
-        shaded = paper.half_in_shadow(np.random.default_rng(seed), pixels)
-        assert shaded.shape == pixels.shape and shaded.dtype == np.uint8 and shaded.max() <= 200
-        assert shaded.min() >= 200 * 0.25 - 1 and (shaded == shaded[..., :1]).all()
-        shares.append((shaded < 145).mean())
-    assert np.mean(shares) == pytest.approx(0.5, abs=0.2) and min(shares) < 0.2 and max(shares) > 0.8
-
-
-def test_varied_fields_are_on_finely_squared_paper_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    digits = load_dataset("mnist", "train")
-    counted: list[float] = []
-    monkeypatch.setattr(paper, "squared", lambda rng, picture, unit: counted.append(unit))
-    for varied, least, most in ((True, 2, 20), (False, 0, 0)):
-        counted.clear()
-        for seed in range(100):
-            field(np.random.default_rng(seed), digits.images[:500], digits.labels[:500], varied=varied)
-        assert least <= len(counted) <= most

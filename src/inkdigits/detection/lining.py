@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.datasets import Dataset
-from inkdigits.detection.lines import BLANK, HEIGHT, LEAST, LONGEST, MULTIPLE, PAPER, REACH
+from inkdigits.detection.lines import BLANK, HEIGHT, LEAST, LONGEST, MULTIPLE, PAPER
 from inkdigits.detection.network import FAINT
 from inkdigits.detection.progress import Progress, weights_hash
 from inkdigits.detection.refining import Told
 from inkdigits.detection.workers import ahead
 from inkdigits.recipes import Optimizer, Schedule
-from inkdigits.synthesis import paper
 from inkdigits.synthesis.typefaces import Face
-from inkdigits.trial import evenly_lit
 
 if TYPE_CHECKING:
     from inkdigits.synthesis.pages import Page
@@ -55,15 +53,11 @@ class Part:
     """So many of them have words beside the number, which are not to be read."""
     signs: float = 0.0
     """So many of them, but for boxed ones, show dates, sums or other numbers with signs, which are not to be read."""
-    cut: float = 0.0
-    """So many of them are cut out as a reader cuts lines out of pictures, some of which end close by."""
-    even: float = 0.0
-    """So many of them are seen in even light, many of these half in shadow."""
 
 
 PARTS = Part(4, 2e-3), Part(1, 5e-4, varied=True)
 """Of the training that teaches digits."""
-WORDED = (Part(1, 1e-3, varied=True, words=0.15, signs=0.25, cut=0.7, even=0.25),)
+WORDED = (Part(1, 1e-3, varied=True, words=0.15, signs=0.25),)
 """Of each of those after it, that teach what words and signs are."""
 MORE = 0.3
 """Such a training has so many batches for each of the first one's."""
@@ -226,17 +220,15 @@ def field(
     )
 
 
-def seen(pixels: NDArray[np.uint8], even: bool = False) -> NDArray[np.float32]:
+def seen(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What the network sees of a line: ink (32, W, 1), without the paper at its end.
 
     Args:
         pixels: (H, W) or (H, W, 3) RGB, ink darker than paper.
-        even: whether light is made even first.
     """
     gray = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     wide = min(LONGEST, max(LEAST, round(gray.shape[1] * HEIGHT / gray.shape[0])))
     small = np.asarray(cv2.resize(gray, (wide, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
-    small = evenly_lit(small[None], REACH, smooth=True)[0] if even else small
     ink = small[small >= small.mean()].mean() - small
     return np.asarray(ink / np.sqrt((ink * ink).mean() + FAINT**2), np.float32)[..., None]
 
@@ -304,40 +296,7 @@ def _line(rng: np.random.Generator, part: Part) -> tuple[NDArray[np.float32], ND
         if 0 < len(made.digits) <= MOST and np.ptp(middles[:, 1]) < LEVEL * made.boxes[:, 3].max():
             break
     order = np.argsort(middles[:, 0] - lean * middles[:, 1])
-    pixels = _cut(rng, made) if rng.random() < part.cut else made.pixels
-    even = bool(rng.random() < part.even)
-    if even and rng.random() < 0.6:
-        pixels = paper.half_in_shadow(rng, pixels)
-    return seen(_leaned(pixels, lean) if lean else pixels, even), made.digits[order]
-
-
-def _cut(rng: np.random.Generator, page: Page) -> NDArray[np.uint8]:
-    """The line of a page with little or more around it; where the picture ends, so does what is seen, mostly.
-
-    Some pictures lie on a larger one, of paper or something else, and some go on as their border is.
-    """
-    start, end = page.boxes[:, :2].min(0), (page.boxes[:, :2] + page.boxes[:, 2:]).max(0)
-    tall = float(page.boxes[:, 3].max())
-    kind, margin = rng.choice(["none", "paper", "other", "border"], p=[0.45, 0.2, 0.25, 0.1]), int(2.2 * tall)
-    pixels, sides = page.pixels, ((margin, margin), (margin, margin), (0, 0))
-    if kind == "border":
-        pixels = np.pad(pixels, sides, mode="edge")
-    elif kind != "none":
-        bright = pixels[pixels.mean(2) >= pixels.mean()].mean(0)
-        level = bright if kind == "paper" else np.clip(rng.uniform(20, 255) + rng.normal(0, 8, 3), 0, 255)
-        larger = np.pad(pixels.astype(np.float32) - level, sides) + level
-        if kind == "other" and rng.random() < 0.5:
-            grain = rng.normal(0, rng.uniform(2, 12), (*larger.shape[:2], 1))
-            grain[margin:-margin, margin:-margin] = 0
-            larger += grain
-        pixels = np.clip(larger, 0, 255).astype(np.uint8)
-    if kind != "none":
-        start, end = start + margin, end + margin
-    across = rng.uniform(0.3, 2.2, 2) * tall if rng.random() < 0.6 else np.full(2, 1e6)
-    down = rng.uniform(0.02, 0.5) * tall * rng.uniform(0.8, 1.2, 2)
-    left, right = (int(np.clip(x, 0, pixels.shape[1])) for x in (start[0] - across[0], end[0] + across[1]))
-    top, bottom = (int(np.clip(y, 0, pixels.shape[0])) for y in (start[1] - down[0], np.ceil(end[1] + down[1])))
-    return pixels[top:bottom, left:right]
+    return seen(_leaned(made.pixels, lean) if lean else made.pixels), made.digits[order]
 
 
 def _leaned(pixels: NDArray[np.uint8], lean: float) -> NDArray[np.uint8]:

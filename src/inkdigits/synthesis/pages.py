@@ -54,8 +54,6 @@ ONES = 0.12
 """So many of their digits are made ones."""
 TALL = 0.25
 """In so many of them ones are higher than the other digits."""
-SQUARED = 0.08
-"""So many of them are on finely squared paper, besides those on any ruled paper."""
 SIGNS = ("+", "=", "x", ":", "%")
 """Signs of typefaces that stand beside numbers, where words may; what is written among digits is in `signs`."""
 AGAIN = 0.3
@@ -233,8 +231,6 @@ def _field(
     wide = min(width, int(wide + sum(ink.shape[1] + 0.3 * unit for ink in before + after)))
     sheet = _Sheet(tall, wide)
     picture = paper.paper(rng, tall, wide, unit, security=0.5)
-    if varied and rng.random() < SQUARED:
-        paper.squared(rng, picture, unit)
     writer = _writer(rng, images, labels, faces, varied)
     gap = rng.uniform(0.3, 2) if far else rng.choice([rng.normal(-0.02, 0.05), rng.uniform(0, 0.3)])
     y, slope = (tall - unit) * rng.uniform(0.2, 0.8), rng.normal(0, 0.04)

@@ -155,23 +155,8 @@ def _blotches(rng: Generator, height: int, width: int, unit: float) -> NDArray[n
     return np.clip(field - 1, 0, 1) * np.float32(rng.uniform(0.05, 0.4))
 
 
-def half_in_shadow(rng: Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (h, w, 3) of which a part lies in a deep shadow; its edge may be sharp."""
-    height, width = pixels.shape[:2]
-    y, x = np.ogrid[:height, :width]
-    angle = rng.uniform(0, 2 * np.pi)
-    far = (x - rng.uniform(0, width)) * np.cos(angle) + (y - rng.uniform(0, height)) * np.sin(angle)
-    light = 1 - rng.uniform(0.3, 0.75) / (1 + np.exp(-np.clip(far / rng.uniform(0.3, 6), -30, 30)))
-    return np.asarray(pixels * light[..., None], np.uint8)
-
-
-def squared(rng: Generator, picture: Picture, unit: float) -> None:
-    """Put squares on paper of which two and more are as high as what will be written, `unit` pixels."""
-    _ruled(rng, picture, unit, ("squared", unit * rng.uniform(0.2, 0.6)))
-
-
-def _ruled(rng: Generator, picture: Picture, unit: float, wanted: tuple[str, float] | None = None) -> None:
-    """Ruled or squared paper, or the line and box of a form: of any kind and pitch, or those that are `wanted`."""
+def _ruled(rng: Generator, picture: Picture, unit: float) -> None:
+    """Ruled or squared paper, or the line and box of a form."""
     height, width = picture.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     thick = 1 + int(rng.random() < 0.3) + int(rng.random() < 0.15)
@@ -186,7 +171,6 @@ def _ruled(rng: Generator, picture: Picture, unit: float, wanted: tuple[str, flo
 
     pitch = unit * rng.uniform(0.5, 2.2)
     kind = rng.choice(["ruled", "squared", "one", "box"], p=[0.4, 0.25, 0.2, 0.15])
-    kind, pitch = wanted or (kind, pitch)
     if kind in ("ruled", "squared"):
         for y in np.arange(rng.uniform(-pitch, pitch), height + pitch, pitch):
             across(y)
