@@ -1,4 +1,4 @@
-"""The same digits in worse pictures: in shadow, on a dark table, on squared paper, turned, faint, noisy, blurred.
+"""The same digits in worse pictures: in shadow, on a table, in a margin, on squares, turned, faint, noisy, blurred.
 
     python benchmarks/conditions.py DIR
 
@@ -65,6 +65,13 @@ def on_a_dark_table(rng: Generator, picture: Picture) -> Picture:
     return table
 
 
+def in_a_margin(_: Generator, picture: Picture) -> Picture:
+    """A flat border of the picture's median color, a third as wide as the picture is high."""
+    border = round(picture.shape[0] / 3)
+    color = np.median(picture, axis=(0, 1)).tolist()
+    return np.asarray(cv2.copyMakeBorder(picture, *[border] * 4, cv2.BORDER_CONSTANT, value=color), np.float32)
+
+
 def on_squared_paper(_: Generator, picture: Picture) -> Picture:
     """Lines of a pixel, four tenths darker than paper, an eighth of the height apart, but at least 8 pixels."""
     lines = np.ones(picture.shape[:2], np.float32)
@@ -94,6 +101,7 @@ CONDITIONS: dict[str, Callable[[Generator, Picture], Picture]] = {
     "light on dark": lambda _, picture: 255 - picture,
     "half in shadow": in_half_shadow,
     "on a dark table": on_a_dark_table,
+    "in a margin": in_a_margin,
     "on squared paper": on_squared_paper,
     "turned by 7 degrees": turned(7),
     "turned by -7 degrees": turned(-7),
