@@ -18,7 +18,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import handmade
 from inkdigits import calibration as scores
@@ -469,7 +469,7 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     """Finds are given in pixels of the original, and doubtful ones are asked about, too."""
     reader = shaken(layers.lining(), 6)
     ops = Ops()
-    names = ["picture", "scale", "edge", "boxes", "scores", "digits"]
+    names = ["gray", "scale", "edge", "boxes", "scores", "digits"]
     asked = session_of(
         ops,
         names,
@@ -481,7 +481,7 @@ def test_a_line_is_seen_in_the_picture_at_its_scale(scale: float) -> None:
     corners = np.array([(60, 54, 90, 86), (120, 52, 140, 88), (170, 54, 210, 88)], np.float32)
     sure = np.array([0.9, 0.8, 0.06], np.float32)
     given = {
-        "picture": rgb.transpose(2, 0, 1)[None].astype(np.float32), "scale": np.array(scale, np.float32),
+        "gray": picture[None, None].astype(np.float32), "scale": np.array(scale, np.float32),
         "edge": np.array([width, height, width, height], np.float32) / np.float32(scale),
         "boxes": corners / np.float32(scale), "scores": sure, "digits": np.full((3, 10), 0.1, np.float32),
     }  # fmt: skip
@@ -838,7 +838,7 @@ def test_without_knowing_how_much_it_counts_the_graph_tells_what_was_heard(model
 
 
 def test_the_bundled_file_was_built_by_the_code_there_is() -> None:
-    """But for the arrays of its networks and for constants, of which equal ones are one."""
+    """But for the arrays of its networks; of constants equal ones are one."""
 
     def outline(nodes: Any) -> list[Any]:
         return [
@@ -851,13 +851,26 @@ def test_the_bundled_file_was_built_by_the_code_there_is() -> None:
             if node.op_type != "Constant"
         ]
 
+    def few(nodes: Any) -> Iterator[tuple[float, ...]]:
+        for node in nodes:
+            if node.op_type == "Constant":
+                value = numpy_helper.to_array(helper.get_attribute_value(node.attribute[0]))
+                if value.size <= 8:
+                    yield tuple(value.ravel().tolist())
+            for attribute in node.attribute:
+                yield from few(attribute.g.node)
+
     rng = np.random.default_rng(0)
     networks = layers.finding(), layers.refining(), layers.lining()
     for variable in [variable for one in networks for variable in one.variables]:
         variable.assign(rng.random(variable.shape))  # no two arrays are equal
     first, second, third = map(weights_of, networks)
-    fresh = graph.build(first, second, Calibration(), line=third, hearing=Hearing())
-    assert outline(onnx.load(PAGES).graph.node) == outline(fresh.graph.node)
+    card = json.loads(Finder(PAGES).metadata[KEY])
+    known = Calibration(**card["calibration"]), Hearing(**card["hearing"])
+    fresh = graph.build(first, second, known[0], line=third, hearing=known[1]).graph.node
+    bundled = onnx.load(PAGES).graph.node
+    assert outline(bundled) == outline(fresh)
+    assert sorted(few(bundled)) == sorted(few(fresh)), "thresholds and the like, and what was fitted"
 
 
 def test_the_graph_uses_only_standard_operators_and_documented_names(model: Any) -> None:

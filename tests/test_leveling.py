@@ -90,15 +90,60 @@ def test_what_makes_no_sloping_line_is_left_as_it_is(slope_of: Any, boxes: Boxes
     assert slope_of(boxes.astype(np.float32)) == 0.0
 
 
+def straight(slope: float, count: int = 9, apart: float = 24) -> Boxes:
+    """Corners of digits of 18 by 30 pixels on one line."""
+    x = 100 + apart * np.arange(count)
+    y = 300 + slope * x
+    return np.stack([x - 9, y - 15, x + 9, y + 15], 1).astype(np.float32)
+
+
+def test_a_slope_is_leveled_from_about_5_degrees_on(slope_of: Any) -> None:
+    assert slope_of(straight(0.085)) == 0.0 and slope_of(straight(-0.085)) == 0.0
+    assert slope_of(straight(0.095)) == pytest.approx(0.095, abs=1e-4)
+    assert slope_of(straight(-0.095)) == pytest.approx(-0.095, abs=1e-4)
+
+
 def test_no_slope_is_steeper_than_a_line_may_be(slope_of: Any) -> None:
-    assert slope_of(on_lines(0.36, lines=4, digits=8)) == pytest.approx(leveling.STEEPEST, abs=0.02)
+    for slope in (0.4, -0.4):  # the next is within reach, for digits do not stand quite level
+        assert slope_of(straight(slope)) == pytest.approx(np.copysign(leveling.STEEPEST, slope))
     assert abs(slope_of(on_lines(0.9, lines=4, digits=8))) <= leveling.STEEPEST
 
 
 def test_a_picture_that_would_become_too_large_is_left_as_it_is(slope_of: Any) -> None:
-    line = on_lines(0.2, digits=9)
-    assert slope_of(line, width=2000, height=1500) > 0.1  # 4.2 million pixels once it is level
+    line = straight(0.2)
+    assert slope_of(line, width=2000, height=1795) > 0.1  # 4,979,000 pixels once it is level
+    assert slope_of(line, width=2000, height=1810) == 0.0
     assert slope_of(line, width=30_000, height=40) == 0.0
+
+
+def test_digits_that_are_no_neighbors_tell_nothing(slope_of: Any) -> None:
+    heights = straight(0.2)
+    heights[::2] += [0, -9, 0, 9]  # 48 to 30: the next of one's own height is 48 pixels away
+    assert slope_of(heights) == pytest.approx(0.2, abs=1e-4)
+    assert slope_of(straight(0.2, 9, 100)) == 0.0, "too far apart"
+    assert slope_of(straight(0.2, 9, 85)) == pytest.approx(0.2, abs=1e-4)
+    unlike = straight(0.2, 3)
+    unlike[1] += [0, -12, 0, 12]
+    assert slope_of(unlike[:2]) == slope_of(unlike) == 0.0
+
+
+def test_a_line_is_fitted_to_all_that_is_on_it_and_not_to_others(slope_of: Any) -> None:
+    bent = straight(0.2, 12)
+    bent[:, 1::2] += (0.3 * 30 * np.sin(np.arange(12) * np.pi / 11))[:, None]
+    x, y = (bent[:, 0] + bent[:, 2]) / 2, (bent[:, 1] + bent[:, 3]) / 2
+    pairs = [(b - a, d - c) for a, c in zip(x, y, strict=True) for b, d in zip(x, y, strict=True) if 9 < b - a < 240]
+    run, rise = np.array([pair for pair in pairs if abs(pair[1] - 0.2 * pair[0]) < 0.35 * 30]).T
+    assert slope_of(bent) == pytest.approx((run @ rise) / (run @ run), abs=5e-3)
+    below = straight(0.2, 9)[5:] + np.float32([0, 36, 0, 36])
+    assert slope_of(np.vstack([straight(0.2), below])) == pytest.approx(0.2, abs=1e-3), "another line"
+
+
+def test_of_a_crowd_the_surest_tell(slope_of: Any) -> None:
+    crowd = np.vstack([straight(0.2, 20) + np.float32([0, 60, 0, 60]) * row for row in range(20)])
+    others = np.vstack([straight(-0.2, 20) + np.float32([600, 60, 600, 60]) * [1, row, 1, row] for row in range(40)])
+    logits = np.repeat([3.0, 1.0], [len(crowd), len(others)])
+    assert len(crowd) == leveling.CROWD
+    assert slope_of(np.vstack([others, crowd]).astype(np.float32), logits[::-1]) == pytest.approx(0.2, abs=1e-3)
 
 
 @pytest.mark.parametrize("slope", [0.2, -0.3])

@@ -32,7 +32,8 @@ from inkdigits.operators import OPSET, Ops, Value
 from inkdigits.quantization import halved
 
 MAX_PIXELS = 3_000_000
-"""No picture is looked at with more pixels, but for its margins: that bounds time and memory."""
+"""No picture is looked at with more pixels, but for its margins, and level with no more than `leveling` allows: that
+bounds time and memory."""
 STRIDE_PIXELS = 24_000_000
 """Of pictures with more pixels, only every second row and column is taken, or every third, and so on."""
 SMALL = 48
@@ -83,12 +84,10 @@ def build(
         finds = found(ops, weights, first, picture, ops.constant(np.array(False)))
         outputs = dict(zip(("corners", "answers", "crops"), finds, strict=True))
     else:
-        picture, even, tilt, corners, answers, crops = best_seen(ops, weights, first, picture, vote)
+        gray, even, tilt, corners, answers, crops = best_seen(ops, weights, first, picture, vote)
         named = _named(ops, refinement, calibration or Calibration(), answers, crops)
-        sides = (ops.Div(ops.real(ops.size(picture, axis)), first) for axis in (3, 2))
-        boxes, scores, digits, heard = read(
-            ops, picture, even, first, _edge(ops, *sides), corners, *named, line, hearing
-        )
+        sides = (ops.Div(ops.real(ops.size(gray, axis)), first) for axis in (3, 2))
+        boxes, scores, digits, heard = read(ops, gray, even, first, _edge(ops, *sides), corners, *named, line, hearing)
         boxes = unleveled(ops, boxes, tilt, width, height)
         boxes = ops.Max(ops.Min(boxes, _edge(ops, width, height)), 0.0)
         start, end = ops.part(boxes, 0, 2, 1), ops.part(boxes, 2, 4, 1)

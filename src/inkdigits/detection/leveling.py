@@ -15,7 +15,7 @@ CROWD = 400
 NEAR, ALIKE = (0.3, 3.0), 1.6
 """The next digit on the right is so many heights away, neither is so many times as high as the other, ..."""
 STEEPEST, LOOSE = 0.35, 0.15
-"""... and it is not farther up or down than for this rise over run, a little over 15 degrees, and so many heights."""
+"""... and it is not farther up or down than for this rise over run, 19 degrees, and so many heights."""
 FAR, OFF = 8.0, 0.35
 """Then all pairs count that are less than so many heights apart and off the slope by less than so many."""
 LEAST = 0.09

@@ -32,16 +32,15 @@ NOTHING = tuple(np.zeros(shape, np.float32) for shape in ((0, 4), (0, 11), (0, S
 def found(ops: Ops, weights: Weights, first: Value, picture: Value, even: Value) -> list[Value]:
     """What is found in a picture (1, 3, H, W) of this scale, in all sizes, and what is seen around each find.
 
-    Returns:
-        Corners (n, 4) in pixels of the picture at its own scale, answers (n, 11), crops (n, 32, 32, 3).
-
-
     Args:
         ops: the graph to write to.
         weights: of the network that finds.
         first: the picture's scale.
         picture: ink darker than paper.
         even: whether light is made even first.
+
+    Returns:
+        Corners (n, 4) in pixels of the picture at its own scale, answers (n, 11), crops (n, 32, 32, 3).
     """
     longest = ops.Max(ops.real(ops.size(picture, 2)), ops.real(ops.size(picture, 3)))
     levels = ops.Add(ops.Floor(ops.Div(ops.Log(ops.Max(ops.Div(longest, float(LEAST)), 1.0)), float(np.log(2)))), 1.0)

@@ -32,15 +32,13 @@ SERIF = 0.45
 """What is smaller than this part of the height of a digit beside it, and less sure, is one of its strokes ..."""
 BESIDE = 0.4
 """... when it is no farther from it than this part of its height."""
-GRAY = (0.299, 0.587, 0.114)
-"""Parts of red, green and blue in the gray levels of a line."""
 MOST = 1000
 """No more digits are found at one size of a picture."""
 
 
 def read(
     ops: Ops,
-    picture: Value,
+    gray: Value,
     even: Value,
     scale: Value,
     edge: Value,
@@ -54,8 +52,8 @@ def read(
 
     Without a `hearing`, all that may be a digit instead, and what was `heard` of it, (n, 10); else the latter is "".
 
-    `picture` (1, 3, H, W) is at `scale` times the size in which corners are given; there `edge` (4,) is its width,
-    height, width and height. `even` tells whether finds were seen in even light; so are lines, then.
+    `gray` (1, 1, H, W), ink darker than paper, is at `scale` times the size in which corners are given; there `edge`
+    (4,) is its width, height, width and height. `even` tells whether finds were seen in even light; so are lines, then.
     """
     level = one_line(ops, boxes, scores, edge)
     probable = ops.Greater(scores, LIKELY if line is None else UNLIKELY)
@@ -63,7 +61,6 @@ def read(
     if line is None:
         return *_doubted(ops, level, *kept), ""
     finds = ops.Mul(kept[0], scale), *kept[1:]
-    gray = ops.total(ops.Mul(picture, np.array(GRAY, np.float32).reshape(1, 3, 1, 1)), 1, keep=True)
     seen = Seen(gray, even)
     if hearing is None:
         return *kept, heard(ops, line, level, seen, finds)

@@ -31,6 +31,9 @@ OTHERWISE = 2.0
 LEVEL = 0.85
 """A picture whose lines slope is seen level where more than this part of what was found is found then, too."""
 
+GRAY = (0.299, 0.587, 0.114)
+"""Parts of red, green and blue in gray levels."""
+
 
 def best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote: Value) -> list[Value]:
     """The best way to see a picture, and what is found in it.
@@ -51,8 +54,8 @@ def best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote:
         vote: how plainly light paper is.
 
     Returns:
-        The picture in that way, (1, 3, H', W'), ink darker than paper; whether it is seen in even light, a bool; which
-        slope was leveled, 0.0 if none was; and corners, answers and crops as `found` gives them, of this picture.
+        The picture in that way, gray (1, 1, H', W'), ink darker than paper; whether it is seen in even light, a bool;
+        which slope was leveled, 0.0 if none was; and corners, answers and crops as `found` gives them, of this picture.
     """
     plain = parent.Greater(vote, PLAIN)
     guess = parent.Where(parent.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
@@ -104,9 +107,10 @@ def best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote:
     _, _, way, even, tilt, _, *seen = parent.call(
         "Loop", last + 1, *given, outputs=len(kinds), body=ops.graph(outputs, inputs)
     )
-    upright = _facing(parent, picture, way)
+    gray = parent.Mul(_facing(parent, picture, way), np.array(GRAY, np.float32).reshape(1, 3, 1, 1))
+    gray = parent.total(gray, 1, keep=True)
     tilted = parent.Not(parent.Equal(tilt, 0.0))
-    (best_way,) = parent.either(tilted, lambda inner: [leveled(inner, upright, tilt)], lambda _: [upright])
+    (best_way,) = parent.either(tilted, lambda inner: [leveled(inner, gray, tilt)], lambda _: [gray])
     return [best_way, even, tilt, *seen]
 
 
