@@ -55,6 +55,7 @@ from inkdigits.recognizer import PAGES, WEIGHTS
 from inkdigits.synthesis import pages as sheets
 from inkdigits.synthesis.pages import Page
 from inkdigits.training.engines import seeded
+from parts import session_of
 from pictures import ink, picture
 from written import half_in_shadow, written
 
@@ -261,19 +262,6 @@ def test_what_is_found_twice_is_kept_once_and_all_that_found_it_vote() -> None:
 def as_it_is(ops: Ops, gray: str = "gray") -> hearing.Seen:
     """A picture that is not evenly lit first."""
     return hearing.Seen(gray, ops.constant(np.array(False)))
-
-
-def session_of(ops: Ops, inputs: list[str], outputs: list[str], number: int = TensorProto.FLOAT) -> Any:
-    """Part of a graph on its own; an input is a scalar of bool where its name is `level`."""
-    value = helper.make_tensor_value_info
-    given = [value(name, TensorProto.BOOL if name == "level" else TensorProto.FLOAT, None) for name in inputs]
-    given_back = [
-        value(name, TensorProto.BOOL if index == 0 and number == TensorProto.BOOL else TensorProto.FLOAT, None)
-        for index, name in enumerate(outputs)
-    ]
-    graph_ = helper.make_graph(ops.nodes, "g", given, given_back)
-    made = helper.make_model(graph_, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
-    return onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize(

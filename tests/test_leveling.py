@@ -6,34 +6,25 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
 import inkdigits
 from inkdigits.detection import leveling
-from inkdigits.operators import OPSET, Ops
+from inkdigits.operators import Ops
 from inkdigits.recognizer import Recognizer
+from parts import session_of
 from written import turned, written
 
 Boxes = NDArray[np.float32]
-
-
-def session_of(ops: Ops, inputs: tuple[str, ...], output: str) -> Any:
-    """Part of a graph on its own, of float32."""
-    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inputs]
-    made = helper.make_graph(ops.nodes, "g", given, [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture(scope="module")
 def slope_of() -> Any:
     """Asks the graph for the slope of corners, and their logits, on a picture of this size."""
     ops = Ops()
-    names = "boxes", "logits", "width", "height"
-    session = session_of(ops, names, leveling.slope(ops, *names))
+    names = ["boxes", "logits", "width", "height"]
+    session = session_of(ops, names, [leveling.page_slope(ops, *names)])
 
     def ask(boxes: Boxes, logits: Any = 3.0, width: float = 1000, height: float = 1000) -> float:
         sure = np.broadcast_to(np.asarray(logits, np.float32), len(boxes))[:, None]
@@ -149,7 +140,7 @@ def test_of_a_crowd_the_surest_tell(slope_of: Any) -> None:
 @pytest.mark.parametrize("slope", [0.2, -0.3])
 def test_a_picture_is_turned_until_its_lines_are_level(slope: float) -> None:
     ops = Ops()
-    session = session_of(ops, ("picture", "slope"), leveling.leveled(ops, "picture", "slope"))
+    session = session_of(ops, ["picture", "slope"], [leveling.leveled(ops, "picture", "slope")])
     picture = np.random.default_rng(0).uniform(0, 255, (60, 90, 3)).astype(np.float32)
     picture = cv2.GaussianBlur(picture, (0, 0), 3)
     given = {"picture": picture.transpose(2, 0, 1)[None], "slope": np.array(slope, np.float32)}
@@ -169,8 +160,8 @@ def test_a_picture_is_turned_until_its_lines_are_level(slope: float) -> None:
 @pytest.mark.parametrize("slope", [0.0, 0.2, -0.3])
 def test_boxes_are_turned_back(slope: float) -> None:
     ops = Ops()
-    names = "boxes", "slope", "width", "height"
-    session = session_of(ops, names, leveling.unleveled(ops, *names))
+    names = ["boxes", "slope", "width", "height"]
+    session = session_of(ops, names, [leveling.unleveled(ops, *names)])
     along, across = np.cos(np.arctan(slope)), np.sin(np.arctan(slope))
     width, height = 400.0, 300.0
     points = np.random.default_rng(0).uniform((60, 60), (340, 240), (20, 2))  # on the picture

@@ -337,17 +337,22 @@ def _agrees(ops: Ops, members: Value, scores: Value, digits: Value, said: Value)
 
 def _short(ops: Ops, place: Value) -> Value:
     """Whether the network for lines can see all of a line with these corners (4,)."""
-    size = ops.Sub(ops.part(place, 2, 4, 0), ops.part(place, 0, 2, 0))
-    wide, high = (ops.Gather(size, index, axis=0) for index in (0, 1))
+    wide, high = _size(ops, place)
     return ops.Less(wide, ops.Mul(high, lines.LONGEST / lines.HEIGHT))
 
 
 def _high_enough(ops: Ops, place: Value) -> Value:
     """Corners (4,) as far apart up and down as the network for lines needs to see all between them, left to right."""
-    size = ops.Sub(ops.part(place, 2, 4, 0), ops.part(place, 0, 2, 0))
-    wide, high = (ops.Gather(size, index, axis=0) for index in (0, 1))
+    wide, high = _size(ops, place)
     more = ops.Max(ops.Sub(ops.Mul(wide, lines.HEIGHT / lines.LONGEST), high), 0.0)
     return ops.Add(place, ops.Mul(more, np.array([0, -0.5, 0, 0.5], np.float32)))
+
+
+def _size(ops: Ops, place: Value) -> tuple[Value, Value]:
+    """Width and height between corners (4,)."""
+    size = ops.Sub(ops.part(place, 2, 4, 0), ops.part(place, 0, 2, 0))
+    wide, high = (ops.Gather(size, index, axis=0) for index in (0, 1))
+    return wide, high
 
 
 def _around(ops: Ops, boxes: Value, paper: Any) -> Value:

@@ -24,7 +24,7 @@ MOST_PIXELS = 5_000_000
 """A picture that would have more pixels once it is level, as a long and narrow one may, is left as it is."""
 
 
-def slope(ops: Ops, boxes: Value, logits: Value, width: Value, height: Value) -> Value:
+def page_slope(ops: Ops, boxes: Value, logits: Value, width: Value, height: Value) -> Value:
     """The slope of the lines that finds make, rise over run downwards; 0.0 where it is not to be leveled.
 
     The median over finds of the direction to the next on the right, as in `ordering`; then, for two digits tell little

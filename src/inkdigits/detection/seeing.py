@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from inkdigits.detection.leveling import leveled, slope
+from inkdigits.detection.leveling import leveled, page_slope
 from inkdigits.detection.looking import NOTHING, found
 from inkdigits.detection.onnx_layers import Weights
 from inkdigits.operators import Ops, Value
@@ -60,14 +60,10 @@ def best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote:
     plain = parent.Greater(vote, PLAIN)
     guess = parent.Where(parent.GreaterOrEqual(vote, 0.0), 1.0, -1.0)
     height, width = (parent.real(parent.size(picture, axis)) for axis in (2, 3))
-    part = parent.Sqrt(parent.Div(float(TRIAL), parent.Mul(height, width)))
-    part = parent.Min(parent.Max(part, parent.Div(1.0, parent.Min(height, width))), 1.0)  # at least a pixel is left
-    small = parent.Equal(part, 1.0)
-    (trial,) = parent.either(small, lambda _: [picture], lambda inner: [resized(inner, picture, part)])
+    trial, small = _for_trial(parent, picture, height, width)
     whole, exchanged, last = WAYS, WAYS + 1, WAYS + 2
     ops = Ops(parent)
-    count, go_on, turn, sloping, *best = (ops.name() for _ in range(11))
-    way, even, tilt, most, *known = best  # so far
+    count, go_on, turn, sloping, way, even, tilt, most, *known = (ops.name() for _ in range(11))  # the best so far
 
     def is_turn(*these: int) -> Value:
         return ops.Greater(ops.total(ops.whole(ops.Equal(turn, np.array(these, np.int64)))), 0)
@@ -86,13 +82,16 @@ def best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote:
     best = [ops.Where(better, sign, way), ops.Or(even, ops.And(better, lit))]
     best += [ops.Where(ops.And(better, level), sloping, tilt), ops.Where(better, here, most)]
     best += ops.either(better, lambda _: now, lambda _: known)
+    _, _, _, shown_most, corners, answers, _ = best
 
-    unclear = ops.Less(ops.Where(plain, surest, best[3]), ops.Where(plain, CLEAR, MUCH))
+    unclear = ops.Less(ops.Where(plain, surest, shown_most), ops.Where(plain, CLEAR, MUCH))
     enough = ops.Or(ops.And(is_turn(WAYS - 1), small), ops.And(is_turn(whole), ops.Not(unclear)))
     following = ops.Where(enough, last, ops.Add(turn, 1))
-    finds = best[4], ops.part(best[5], 0, 1, 1)
+    logits = ops.part(answers, 0, 1, 1)
     (slopes,) = ops.either(
-        ops.Equal(following, last), lambda inner: [slope(inner, *finds, width, height)], lambda _: [ops.constant(0.0)]
+        ops.Equal(following, last),
+        lambda inner: [page_slope(inner, corners, logits, width, height)],
+        lambda inner: [inner.constant(0.0)],
     )
     on = ops.Or(ops.Less(following, last), ops.Not(ops.Equal(slopes, 0.0)))
     kinds: list[tuple[int, list[Any]]] = [(TensorProto.INT64, []), (TensorProto.FLOAT, [])]
@@ -112,6 +111,14 @@ def best_seen(parent: Ops, weights: Weights, first: Value, picture: Value, vote:
     tilted = parent.Not(parent.Equal(tilt, 0.0))
     (best_way,) = parent.either(tilted, lambda inner: [leveled(inner, gray, tilt)], lambda _: [gray])
     return [best_way, even, tilt, *seen]
+
+
+def _for_trial(ops: Ops, picture: Value, height: Value, width: Value) -> tuple[Value, Value]:
+    """A picture of this size with at most `TRIAL` pixels, and whether these are all it has."""
+    part = ops.Sqrt(ops.Div(float(TRIAL), ops.Mul(height, width)))
+    part = ops.Min(ops.Max(part, ops.Div(1.0, ops.Min(height, width))), 1.0)  # at least a pixel is left
+    small = ops.Equal(part, 1.0)
+    return ops.either(small, lambda _: [picture], lambda inner: [resized(inner, picture, part)])[0], small
 
 
 def resized(ops: Ops, picture: Value, scale: Value) -> Value:
